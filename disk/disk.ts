@@ -1,0 +1,106 @@
+/**
+ * The one door to files, locks and syncs.
+ *
+ * Everything above asks a `Disk` for a `DiskFile` and never touches `node:fs`. There are two
+ * disks: `RealDisk` (real-disk.ts) and `MemoryDisk` (memory-disk.ts), which keeps a live and a durable
+ * image and can lose power, tear, reorder, fill up and fail.
+ *
+ * Contract
+ *   1. `read` and `write` are positional and complete: short transfers are retried inside, so `read`
+ *      returns fewer bytes than asked only at the end of the file and `write` either writes all or
+ *      throws.
+ *   2. Nothing written is durable before a sync of that file returned. `sync('data')` makes bytes and size
+ *      durable; `sync('full')` also everything else of the inode.
+ *   3. A new name, a rename and a removal are durable only after `syncDirectory` of the directory.
+ *   4. A failed sync is final: the caller may not believe a retry.
+ *   5. Operating errors are `KvError`: `KV_NOT_FOUND` (no such file), `KV_NO_SPACE` (ENOSPC, EDQUOT), `KV_LOCKED`,
+ *      `KV_LOCK_UNSUPPORTED`, `KV_READ_ONLY` (EROFS, EACCES or EPERM on opening for writing), `KV_IO` (anything else). The
+ *      original error is the `cause`.
+ *
+ * The synchronous calls block the event loop; the `Async` twins don't, and behave the same.
+ */
+
+export type SyncKind = 'data' | 'full'
+
+export interface DiskFileOptions {
+  /** `read`: must exist. `write`: must exist. `create`: made if missing. `createNew`: must not exist. */
+  readonly mode: 'read' | 'write' | 'create' | 'createNew'
+}
+
+/** A file's identity: the same on two handles if and only if they are the same file. */
+export interface FileIdentity {
+  readonly device: number
+  readonly inode: number
+}
+
+export interface DiskFile {
+  readonly path: string
+  readonly writable: boolean
+
+  /** Reads up to `target.length` bytes at `position`; returns how many there were. */
+  read(target: Uint8Array, position: number): number
+  readAsync(target: Uint8Array, position: number): Promise<number>
+
+  /** Writes the whole of `source` at `position`, growing the file where needed. */
+  write(source: Uint8Array, position: number): void
+  writeAsync(source: Uint8Array, position: number): Promise<void>
+
+  /** The file's length in bytes. */
+  size(): number
+  /** Sets the file's length; new bytes read as zeros. */
+  truncate(sizeBytes: number): void
+  /** Writes zeros over `[position, position + sizeBytes)` so that later writes there change no metadata. */
+  allocate(position: number, sizeBytes: number): void
+
+  sync(kind: SyncKind): void
+  syncAsync(kind: SyncKind): Promise<void>
+
+  identity(): FileIdentity
+  /** Closes the handle and gives back any lock held through it. Idempotent. */
+  close(): void
+}
+
+export type LockKind = 'exclusive' | 'shared'
+
+/**
+ * How a lock is taken.
+ *   - `auto`: flock(2), through fs-ext where it loads, else through flock(1); fails with `KV_LOCK_UNSUPPORTED`
+ *     where neither is to be had;
+ *   - `file`: only a lock file beside the locked one, for places without flock.
+ */
+export type LockMethod = 'auto' | 'file'
+
+export interface LockOptions {
+  readonly kind: LockKind
+  readonly method: LockMethod
+  /** How long to wait for another holder, in ms. 0: don't wait. Infinity: for ever. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Disk {
+  /** Opens a file. Throws `KV_NOT_FOUND` where it must exist and doesn't. */
+  open(path: string, options: DiskFileOptions): DiskFile
+  exists(path: string): boolean
+  /** The identity of what the path names now, or undefined where it names nothing. */
+  identityOf(path: string): FileIdentity | undefined
+  /** Names in a directory, sorted. */
+  list(directory: string): string[]
+  /** Makes a directory (mode 0700) and its missing parents. */
+  makeDirectory(path: string): void
+  rename(source: string, target: string): void
+  /** Removes a file. Throws `KV_NOT_FOUND` where there is none. */
+  remove(path: string): void
+  syncDirectory(path: string): void
+
+  /**
+   * Locks `file` against other processes and other handles, this process's own included. Held
+   * until the file is closed. Rejects with `KV_LOCKED` when `timeoutMs` has passed, with `signal.reason` on abort.
+   */
+  lock(file: DiskFile, options: LockOptions): Promise<void>
+
+  /** Path arithmetic as on the real disk. */
+  join(...parts: string[]): string
+  directoryOf(path: string): string
+  resolve(path: string): string
+}
