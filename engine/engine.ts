@@ -9,6 +9,8 @@ import { KvError } from '../base/errors.ts'
 import { describeType } from '../base/text.ts'
 import type { Disk, DiskFile, LockMethod, SyncKind } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
+import { Checker } from './check.ts'
+import type { CheckReport } from './check.ts'
 import { commitSteps } from './commit.ts'
 import type { Core } from './core.ts'
 import { PAGE_SIZE_DEFAULT, isPageSize } from './format.ts'
@@ -18,6 +20,7 @@ import type { OpenReport } from './open.ts'
 import { Tx } from './tx.ts'
 import type { TxHost } from './tx.ts'
 
+const PAGES_PER_TURN = 256
 const CACHE_BYTES_DEFAULT = 256 * 1024 * 1024
 const CACHE_BYTES_MIN = 1024 * 1024
 
@@ -41,6 +44,16 @@ export interface EngineOptions {
   /** `bounds`: read pages that are safe to read though bbolt would not have written them so. Default `strict`. */
   readonly pageRules?: 'strict' | 'bounds'
   /** Gives up waiting for the lock. */
+  readonly signal?: AbortSignal
+}
+
+export interface CheckOptions {
+  readonly generation?: 'newest' | 'previous'
+}
+
+export interface CheckAsyncOptions extends CheckOptions {
+  /** Called now and then with the pages reached so far and the high-water mark. */
+  readonly onProgress?: (pages: number, highWaterMark: number) => void
   readonly signal?: AbortSignal
 }
 
@@ -157,6 +170,52 @@ export class Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /**
+   * Reads the newest generation, or the one before it, afresh from the file and says what is wrong
+   * with it. Blocks the event loop for as long as reading the file takes.
+   * @throws {KvError} KV_CLOSED; KV_NOT_FOUND where there is no generation before; KV_TX_BUSY during a commit
+   */
+  check(options: CheckOptions = {}): CheckReport {
+    const steps = this.#checker(options).run()
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+    }
+  }
+
+  /** `check` that lets the event loop run between pages, with progress in pages reached. */
+  async checkAsync(options: CheckAsyncOptions = {}): Promise<CheckReport> {
+    const { generation, onProgress, signal } = options
+    const steps = this.#checker(generation === undefined ? {} : { generation }).run()
+    // The walk is of one root, which stays whole while this reader is open.
+    const pin = this.#beginRead()
+    try {
+      for (let pages = 1; ; pages++) {
+        const step = steps.next()
+        if (step.done === true) return step.value
+        if (pages % PAGES_PER_TURN !== 0) continue
+        signal?.throwIfAborted()
+        onProgress?.(step.value, this.#core.meta.highWaterMark)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    } finally {
+      pin.close()
+    }
+  }
+
+  #checker(options: CheckOptions): Checker {
+    if (this.#isClosed) throw this.#closedError()
+    if (this.#committing !== undefined) {
+      throw new KvError('KV_TX_BUSY', `${this.path}: a commit is being written`)
+    }
+    if (options.generation !== 'previous') return new Checker(this.#core, this.#core.meta)
+    const { previous } = this.#core
+    if (previous === undefined) {
+      throw new KvError('KV_NOT_FOUND', `${this.path}: no generation before ${this.txid} is kept`)
+    }
+    return new Checker(this.#core, previous)
   }
 
   #beginRead(): Tx {

@@ -5,7 +5,8 @@
  */
 
 export { openEngine, Engine } from './engine.ts'
-export type { EngineOptions } from './engine.ts'
+export type { EngineOptions, CheckOptions, CheckAsyncOptions } from './engine.ts'
+export type { CheckReport, Finding, FindingCode, PageCounts } from './check.ts'
 export type { OpenReport } from './open.ts'
 export { Tx } from './tx.ts'
 export { Bucket } from './bucket.ts'
