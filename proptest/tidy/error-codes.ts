@@ -14,8 +14,6 @@ const CLASSES: Readonly<Record<string, string>> = {
   KV_COMPACTED: 'CompactedError',
 }
 
-const TYPES_ONLY = /^(store\/types|index)\.ts$/
-
 function mentions(file: TextFile, code: string): boolean {
   const name = CLASSES[code]
   const pattern = name === undefined ? `\\b${code}\\b` : `\\b(${code}|${name})\\b`
@@ -40,7 +38,7 @@ function isWorkshop(file: TextFile): boolean {
 function judge(tree: Tree, code: string): string | undefined {
   const row = tree.get(DOCS)?.lines.find((line) => line.startsWith(`| \`${code}\` `))
   if (row === undefined) return `${code} has no row in ${DOCS}`
-  const sources = tree.sources.filter((file) => file.path !== CODES && !TYPES_ONLY.test(file.path))
+  const sources = tree.sources.filter((file) => file.path !== CODES)
   const raised = sources.some((file) => !file.isTest && !isWorkshop(file) && mentions(file, code))
   const reserved = row.includes(RESERVED)
   if (raised && reserved) return `${code} is raised now; its row in ${DOCS} says "${RESERVED}"`
