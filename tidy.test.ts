@@ -20,6 +20,8 @@ describe('the project', () => {
     expect(paths).toContain('base/errors.ts')
     expect(paths).toContain('tidy.test.ts')
     expect(paths).toContain('docs/errors.md')
+    expect(paths).toContain('package-lock.json')
+    expect(paths).toContain('.ci/run')
     expect([...doors(project)]).toContain('index.ts')
     expect(declaredCodes(project).length).toBeGreaterThan(20)
   })
@@ -251,6 +253,17 @@ const CANARIES: readonly Canary[] = [
         'docs/a.md': 'proptest/tmp/x, ./work/x, ~/data, /etc/hosts, ${dir}/tmp/x',
       },
     },
+  },
+  {
+    claim: 'the lock file says what is installed, not where from',
+    refused: {
+      'an address': [
+        { 'package-lock.json': '"integrity": "sha512-x", "resolved": "https://x.y"' },
+        /resolved/,
+      ],
+      'no checksums': [{ 'package-lock.json': '{}' }, /names no checksum/],
+    },
+    passed: { 'checksums alone': { 'package-lock.json': '"integrity": "sha512-x"' } },
   },
   {
     claim: 'what the documents point to is there',

@@ -29,12 +29,11 @@ const NAMED_FILES: Readonly<Record<string, readonly Kind[]>> = {
 }
 
 /** Files of `disk/` that meet the operating system: the real disk and its locks. */
-const REAL_DISK = /^disk\/(real|flock|lock)[a-z-]*\.ts$/
+const REAL_DISK = /^disk\/(real|flock|lock|process)[a-z-]*\.ts$/
 
 const GLOBALS: Readonly<Record<string, Kind>> = {
   setTimeout: 'time',
   setInterval: 'time',
-  setImmediate: 'time',
   performance: 'time',
   process: 'environment',
   crypto: 'chance',

@@ -4,7 +4,7 @@ import { errorCodes } from './error-codes.ts'
 import { fileNames, glossary } from './names.ts'
 import { downwards, noBarrels, packages } from './rooms.ts'
 import { shortFiles, shortFunctions, shortLines } from './sizes.ts'
-import { docsLinks, noMachinePaths, noNotes } from './text.ts'
+import { docsLinks, noMachinePaths, noNotes, placelessLockFile } from './text.ts'
 import type { Finding, Rule } from './tree.ts'
 
 export const RULES: readonly Rule[] = [
@@ -20,6 +20,7 @@ export const RULES: readonly Rule[] = [
   fileNames,
   noNotes,
   noMachinePaths,
+  placelessLockFile,
   docsLinks,
   errorCodes,
 ]

@@ -5,8 +5,10 @@ import { existsSync } from 'node:fs'
 import { posix } from 'node:path'
 import type { Finding, Rule, TextFile, Tree } from './tree.ts'
 
-/** The rules' own sources and their canaries spell out what they forbid. */
-const SPELLS_IT_OUT = /^(proptest\/tidy\/|tidy\.test\.ts$|proptest\/canaries\/)/
+const LOCK_FILE = 'package-lock.json'
+
+/** The rules' own sources and their canaries spell out what they forbid; checksums spell anything. */
+const SPELLS_IT_OUT = /^(proptest\/tidy\/|tidy\.test\.ts$|package-lock\.json$)/
 
 function eachMatch(
   file: TextFile,
@@ -48,6 +50,19 @@ export const noMachinePaths: Rule = {
       .flatMap((file) =>
         eachMatch(file, PLACES, (place) => `${place}: exists on one machine only`),
       ),
+}
+
+export const placelessLockFile: Rule = {
+  claim: 'the lock file says what is installed, not where from',
+  check: (tree) => {
+    const file = tree.get(LOCK_FILE)
+    if (file === undefined) return []
+    const findings = [...eachMatch(file, /"resolved":/g, () => 'resolved: .npmrc leaves it out')]
+    if (!/"integrity": "sha512-/.test(file.text)) {
+      findings.push({ path: LOCK_FILE, line: 1, message: 'names no checksum' })
+    }
+    return findings
+  },
 }
 
 const LINK = /\]\(([^)\s#]+)(?:#[^)\s]*)?\)/g

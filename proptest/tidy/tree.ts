@@ -106,7 +106,7 @@ function listFiles(root: string, folder: string, found: string[]): void {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`
     if (entry.isDirectory()) {
       if (!SKIPPED.has(entry.name)) listFiles(root, path, found)
-    } else if (entry.isFile() && TEXT.test(path) && entry.name !== 'package-lock.json') {
+    } else if (entry.isFile() && TEXT.test(path)) {
       found.push(path)
     }
   }
