@@ -70,12 +70,17 @@ export class Consumer {
 
   /** Runs Node.js in the project; resolves to what it printed, rejects unless it ends with 0. */
   async node(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-    const { stdout } = await runFile(this.#version.node, argv, {
-      cwd: this.folder,
-      env: { ...environmentOf(this.#version), ...env },
-      maxBuffer: 64 * 2 ** 20,
-    })
-    return stdout
+    try {
+      const { stdout } = await runFile(this.#version.node, argv, {
+        cwd: this.folder,
+        env: { ...environmentOf(this.#version), ...env },
+        maxBuffer: 64 * 2 ** 20,
+      })
+      return stdout
+    } catch (error) {
+      const printed = error instanceof Error && 'stdout' in error ? String(error.stdout) : ''
+      throw new Error(`${String(error)}\n${printed}`, { cause: error })
+    }
   }
 
   /** Writes a program and runs it. */
