@@ -10,7 +10,7 @@
  *   3. Operating errors are `KvError`, told apart by `code`. A missing key is `undefined`, no error.
  *   4. A write is durable when its promise resolves: power may fail. A read never returns what is not durable.
  *      Writes take effect in the order of the calls.
- *   5. A rejected write happened if `outcome` says `unknown` and luck would have it, else not.
+ *   5. A rejected write did not happen, unless the error's `outcome` is `unknown`: then it may have.
  *   6. An empty key is `KV_KEY_EMPTY`; after `close()` every call is `KV_CLOSED`.
  *   7. Revisions are integers below 2^53. A new store is at revision 1; each call that writes adds one.
  *   8. In options, undefined means absent.
@@ -91,7 +91,7 @@ export interface Store<V = string, K = string> {
    * Puts a value under a key and makes a new revision, also where the value is the same. Durable when
    * it resolves.
    * @throws {KvError} `KV_REQUEST_TOO_LARGE`; `KV_LEASE_NOT_FOUND`; `KV_KEY_NOT_FOUND` with `ignoreValue` or
-   *   `ignoreLease` on a missing key; `KV_DECODE` with `previous`, in which case nothing was written; `KV_READ_ONLY`,
+   *   `ignoreLease` on a missing key; `KV_DECODE` with `previous` (nothing was written, or `outcome` says); `KV_READ_ONLY`,
    *   `KV_NO_SPACE`, `KV_IO`, `KV_POISONED`
    */
   put<E extends Encoding = never>(
@@ -108,7 +108,7 @@ export interface Store<V = string, K = string> {
   /**
    * Deletes a key, or all keys of a range in one revision. Deleting nothing makes no revision. To delete
    * everything say `{ prefix: '' }`; a range that names no keys is a TypeError. Durable when it resolves.
-   * @throws {KvError} `KV_DECODE` with `previous`, in which case nothing was deleted; others as `put`
+   * @throws {KvError} `KV_DECODE` with `previous` (nothing was deleted, or `outcome` says); others as `put`
    */
   delete<E extends Encoding = never>(
     keys: BytesInput | KeyRange,
