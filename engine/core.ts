@@ -26,6 +26,8 @@ export class Core {
   /** The generation before it, while it is known to be whole. */
   previous: Meta | undefined
   freelist: Freelist = new Freelist()
+  /** False in a file opened read-only, which needs no freelist. */
+  isFreelistLoaded = false
   /** Where the freelist of `meta` stands. */
   freelistRun: PageRun | undefined
   fileSizeBytes: number

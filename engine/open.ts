@@ -58,6 +58,8 @@ export function openCore(setup: OpenSetup): { core: Core; report: OpenReport } {
   if (writable) {
     if (!isNew) confirmMeta(setup, meta)
     loadFreelist(core, other)
+  } else if (other !== undefined && other.txid < meta.txid) {
+    core.previous = other
   }
   return { core, report: { isNew, txid: meta.txid, fallback } }
 }
@@ -265,6 +267,7 @@ function loadFreelist(core: Core, other: Meta | undefined): void {
   }
   if (isOlder && heldBy !== undefined) core.previous = other
   core.freelist.addPending(core.meta.txid, held)
+  core.isFreelistLoaded = true
 }
 
 interface OtherFree {
