@@ -94,7 +94,7 @@ const txnOf = (
   compare: readonly Compare[] = [],
   failure: readonly OpRequest[] = [],
 ): ((txn: WriteTxn) => unknown) => {
-  return (txn) => txn.txn({ type: 'txn', compare, success, failure }, show)
+  return (txn) => txn.txn({ type: 'txn', compare, success, failure }, () => show)
 }
 
 function rows(): string[] {
@@ -208,7 +208,7 @@ describe('transactions', () => {
       ],
       failure: [],
     } as const
-    expect(await write((txn) => txn.txn(request, show))).toEqual({
+    expect(await write((txn) => txn.txn(request, () => show))).toEqual({
       type: 'txn',
       succeeded: true,
       results: [

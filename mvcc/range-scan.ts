@@ -164,7 +164,7 @@ export function spanCursor(
   return index.cursor({ start: span.key, end: isOpen ? undefined : span.end, isDescending })
 }
 
-function isWithinBounds(request: RangeRequest, state: KeyState): boolean {
+export function isWithinBounds(request: RangeRequest, state: KeyState): boolean {
   return (
     state.modMain >= request.minModRevision &&
     state.modMain <= request.maxModRevision &&

@@ -106,7 +106,7 @@ export class WriteTxn {
    * Judges the compares against the state before the transaction, checks the chosen list, then runs it.
    * @throws {KvError} as its operations
    */
-  txn<T>(request: TxnRequest, make: MakeResult<T>): TxnResult<T> {
+  txn<T>(request: TxnRequest, make: (op: OpRequest) => MakeResult<T>): TxnResult<T> {
     assert(!this.#isDirty, 'a transaction begins with its compares')
     const succeeded = judgeCompares(this.#source(this.#before), request.compare)
     const ops = succeeded ? request.success : request.failure
@@ -116,7 +116,7 @@ export class WriteTxn {
         checkRevision(op.revision, this.#before, this.#mvcc.compactedRevision)
       }
     }
-    return { type: 'txn', succeeded, results: ops.map((op) => this.#run(op, make)) }
+    return { type: 'txn', succeeded, results: ops.map((op) => this.#run(op, make(op))) }
   }
 
   #run<T>(op: OpRequest, make: MakeResult<T>): OpResult<T> {
