@@ -80,6 +80,10 @@ interface Call {
 
 const CALLS = ['put', 'get', 'delete', 'range', 'scan'] as const
 
+function isPutOption(word: string): boolean {
+  return /^(?:previous|ignoreValue|ignoreLease|lease=.*)$/.test(word)
+}
+
 /** A call as the flat fields that a transaction's operation has. */
 function parseCall(words: readonly string[]): Call {
   const [name = '', ...rest] = words
@@ -99,9 +103,10 @@ function parseCall(words: readonly string[]): Call {
     }
     case 'put': {
       const key = valueOf(first ?? '')
-      const keepsValue = rest[1] === undefined || rest.includes('ignoreValue')
-      const value = keepsValue ? {} : { value: valueOf(rest[1] ?? '') }
-      return { type, fields: { key, ...value, ...fieldsOf(rest.slice(keepsValue ? 1 : 2)) } }
+      const second = rest[1]
+      const hasValue = second !== undefined && !isPutOption(second)
+      const value = hasValue ? { value: valueOf(second) } : {}
+      return { type, fields: { key, ...value, ...fieldsOf(rest.slice(hasValue ? 2 : 1)) } }
     }
   }
 }

@@ -1,9 +1,8 @@
 /**
  * The reference model: etcd's key-value semantics, as plainly as they can be put.
  *
- * One sorted array of rows per revision, each whole and never changed. A write makes a new array; reading an
- * older revision is reading an older array. Slow, and meant to be: what has no cleverness has few places to
- * be wrong in. It shares no code with the store (only the error class, which is part of the interface).
+ * One map of rows per revision, each whole and never changed. A write makes a new map; reading an older revision is
+ * reading an older map. Slow, and meant to be: what has no cleverness has few places to be wrong in. It shares no code with the store (only the error class, which is part of the interface).
  *
  * A transaction is judged in four steps, each of which may refuse it with nothing changed:
  *   1. the shape: counts and duplicate keys, in all lists, run or not (txn-check.ts);
@@ -17,7 +16,7 @@ import { assert } from '../../base/assert.ts'
 import { CompactedError, KvError } from '../../base/errors.ts'
 import type { Condition, RangeAnswer, RangeQuery, Step, StepAnswer, TxnQuery } from './request.ts'
 import type { ByteString, KeySet, ModelEvent, Row, Snapshot } from './row.ts'
-import { compareText, findRow, withRow } from './row.ts'
+import { compareText, sortedRows } from './row.ts'
 import { checkTxnShape } from './txn-check.ts'
 
 /** A transaction worked out but not yet part of the history. */
@@ -42,12 +41,12 @@ type ChosenStep = Exclude<Step, { type: 'txn' }> | { readonly type: 'txn'; reado
 /** What a running transaction has made so far. */
 interface Draft {
   readonly revision: number
-  rows: Snapshot
+  readonly rows: Map<ByteString, Row>
   readonly events: ModelEvent[]
 }
 
 export class Model {
-  readonly #snapshots = new Map<number, Snapshot>([[1, []]])
+  readonly #snapshots = new Map<number, Snapshot>([[1, new Map()]])
   readonly #events = new Map<number, readonly ModelEvent[]>()
   readonly #leases = new Set<bigint>()
   readonly #opsMax: number
@@ -67,12 +66,9 @@ export class Model {
     return this.#compactedRevision
   }
 
-  /** The whole store as it was right after `revision`. */
-  at(revision: number): Snapshot {
-    this.#checkReadable(revision)
-    const rows = this.#snapshots.get(revision)
-    assert(rows !== undefined, `no snapshot of revision ${revision}`)
-    return rows
+  /** The whole store as it was right after `revision`, ascending by key. */
+  at(revision: number): readonly Row[] {
+    return sortedRows(this.#snapshotAt(revision))
   }
 
   /** What `revision` did, in order; nothing for revision 1. */
@@ -82,16 +78,16 @@ export class Model {
   }
 
   range(query: RangeQuery): RangeAnswer {
-    return select(this.at(query.revision ?? this.#revision), query)
+    return select(this.#snapshotAt(query.revision ?? this.#revision), query)
   }
 
   /** Works a transaction out without changing anything. */
   propose(query: TxnQuery): Proposal {
     checkTxnShape(query, this.#opsMax)
-    const before = this.at(this.#revision)
+    const before = this.#snapshotAt(this.#revision)
     const path = choose(query, before)
     this.#checkPath(path, before)
-    const draft: Draft = { revision: this.#revision + 1, rows: before, events: [] }
+    const draft: Draft = { revision: this.#revision + 1, rows: new Map(before), events: [] }
     const answers = this.#run(path, draft)
     return {
       succeeded: path.succeeded,
@@ -139,6 +135,13 @@ export class Model {
     }
   }
 
+  #snapshotAt(revision: number): Snapshot {
+    this.#checkReadable(revision)
+    const rows = this.#snapshots.get(revision)
+    assert(rows !== undefined, `no snapshot of revision ${revision}`)
+    return rows
+  }
+
   #checkReadable(revision: number): void {
     if (revision > this.#revision) throw futureRevision(revision, this.#revision)
     if (revision < this.#compactedRevision) {
@@ -157,7 +160,7 @@ export class Model {
         throw leaseNotFound(step.lease)
       }
       const keeps = step.value === undefined || step.lease === undefined
-      if (keeps && findRow(before, step.key) === undefined) {
+      if (keeps && !before.has(step.key)) {
         throw new KvError(
           'KV_KEY_NOT_FOUND',
           'the key whose value or lease is to be kept is missing',
@@ -173,7 +176,7 @@ export class Model {
           return { type: 'put', previous: put(draft, step.key, step) }
         case 'range': {
           const { revision } = step.query
-          const rows = revision === undefined ? draft.rows : this.at(revision)
+          const rows = revision === undefined ? draft.rows : this.#snapshotAt(revision)
           return { type: 'range', answer: select(rows, step.query) }
         }
         case 'delete':
@@ -196,7 +199,7 @@ function leaseNotFound(id: bigint): KvError {
 }
 
 function holds(condition: Condition, rows: Snapshot): boolean {
-  const concerned = rows.filter((row) => condition.keys(row.key))
+  const concerned = sortedRows(rows).filter((row) => condition.keys(row.key))
   if (concerned.length === 0) return condition.holdsForNone
   return concerned.every((row) => condition.holds(row))
 }
@@ -210,7 +213,7 @@ function choose(query: TxnQuery, rows: Snapshot): Path {
 }
 
 function select(rows: Snapshot, query: RangeQuery): RangeAnswer {
-  const inRange = rows.filter((row) => query.keys(row.key))
+  const inRange = sortedRows(rows).filter((row) => query.keys(row.key))
   const count = inRange.length
   if (query.countOnly) return { rows: [], count, more: false }
   const kept = inRange.filter((row) => query.keep(row))
@@ -231,7 +234,7 @@ function put(
   key: ByteString,
   fields: { readonly value: ByteString | undefined; readonly lease: bigint | undefined },
 ): Row | undefined {
-  const previous = findRow(draft.rows, key)
+  const previous = draft.rows.get(key)
   const row: Row = {
     key,
     value: fields.value ?? previous?.value ?? '',
@@ -240,16 +243,16 @@ function put(
     version: (previous?.version ?? 0) + 1,
     lease: fields.lease ?? previous?.lease ?? 0n,
   }
-  draft.rows = withRow(draft.rows, row)
+  draft.rows.set(key, row)
   draft.events.push({ type: 'put', row, previous })
   return previous
 }
 
 function deleteAll(draft: Draft, keys: KeySet): readonly Row[] {
-  const deleted = draft.rows.filter((row) => keys(row.key))
-  draft.rows = draft.rows.filter((row) => !keys(row.key))
+  const deleted = sortedRows(draft.rows).filter((row) => keys(row.key))
   for (const row of deleted) {
     const modRevision = draft.revision
+    draft.rows.delete(row.key)
     draft.events.push({ type: 'delete', key: row.key, modRevision, previous: row })
   }
   return deleted

@@ -1,5 +1,5 @@
 /**
- * The model's data: rows in sorted arrays that are never changed once made.
+ * The model's data: a map of rows per revision, never changed once it is part of the history.
  *
  * Bytes are held as byte strings: one character per byte, U+0000 to U+00FF. JavaScript compares
  * strings by code unit, so `<` on byte strings is unsigned byte order, which is the order wanted.
@@ -18,8 +18,8 @@ export interface Row {
   readonly lease: bigint
 }
 
-/** All rows of one revision, ascending by key. */
-export type Snapshot = readonly Row[]
+/** All rows of one revision, by their keys. */
+export type Snapshot = ReadonlyMap<ByteString, Row>
 
 /** A set of keys, by what is in it. */
 export type KeySet = (key: ByteString) => boolean
@@ -45,12 +45,7 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-export function findRow(snapshot: Snapshot, key: ByteString): Row | undefined {
-  return snapshot.find((row) => row.key === key)
-}
-
-/** A snapshot with `row` in the place of what its key held. */
-export function withRow(snapshot: Snapshot, row: Row): Snapshot {
-  const others = snapshot.filter((other) => other.key !== row.key)
-  return [...others, row].sort((a, b) => compareText(a.key, b.key))
+/** The rows, ascending by key. */
+export function sortedRows(snapshot: Snapshot): readonly Row[] {
+  return [...snapshot.values()].sort((a, b) => compareText(a.key, b.key))
 }
