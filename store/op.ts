@@ -100,6 +100,6 @@ export function del(
 }
 
 /** A transaction within a transaction. */
-export function txnOp<I>(request: TxnRequest<I>): TxnOp<I> {
+export function txnOp<I = never>(request: TxnRequest<I>): TxnOp<I> {
   return Object.freeze({ ...request, type: 'txn' })
 }
