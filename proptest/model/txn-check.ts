@@ -1,12 +1,13 @@
 /**
  * The shape of a transaction: how many operations, and no key written twice.
  *
- * Counts. A list may have `opsMax` members; what a nested transaction may have is `opsMax` less its parent's
- * longest list.
+ * Counts. A list may have `opsMax` members; what a nested transaction may have is `opsMax` less its
+ * parent's longest list.
  *
- * Keys. Within one list no key is put twice, and no put lies in a delete. A nested transaction counts as the writes of
- * both its lists, which may overlap each other, since only one of them runs. As in etcd a nested put is held against this
- * list's deletes and the writes of nested transactions before it, and not against the deletes of those after it.
+ * Keys. Within one list no key is put twice, and no put lies in a delete. A nested transaction
+ * counts as the writes of both its lists, which may overlap each other, since only one of them
+ * runs. As in etcd a nested put is held against this list's deletes and the writes of nested
+ * transactions before it, and not against the deletes of those after it.
  */
 import { KvError } from '../../base/errors.ts'
 import type { Step, TxnQuery } from './request.ts'
