@@ -47,8 +47,7 @@ function writtenBy(steps: readonly Step[]): Written {
     if (step.type !== 'txn') continue
     const success = writtenBy(step.success)
     const failure = writtenBy(step.failure)
-    const earlier = [...puts]
-    for (const key of [...success.puts, ...failure.puts]) refuse(key, earlier)
+    for (const key of [...success.puts, ...failure.puts]) refuse(key, puts)
     puts.push(...success.puts, ...failure.puts)
     deletes.push(...success.deletes, ...failure.deletes)
   }
