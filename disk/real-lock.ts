@@ -21,6 +21,7 @@ import { closedError, errnoOf, toKvError } from './io-error.ts'
 import { findFlock } from './flock.ts'
 import { findFlockOwners, findFlockPid } from './flock-owner.ts'
 import { LockFile } from './lock-file.ts'
+import { replacedError } from './lock-wait.ts'
 import type { Clock } from '../base/clock.ts'
 import type { LockOptions } from './disk.ts'
 import type { Flock, FlockChoice } from './flock.ts'
@@ -133,11 +134,7 @@ export class RealLock implements LockAttempt {
     const own = this.#file.identity()
     const present = fs.statSync(this.path, { throwIfNoEntry: false })
     if (present !== undefined && present.dev === own.device && present.ino === own.inode) return
-    const what = present === undefined ? 'removed' : 'replaced'
-    throw new KvError(
-      'KV_IO',
-      `${this.path}: lock: the file was ${what} while waiting for its lock; open it again`,
-    )
+    throw replacedError(this.path, present === undefined)
   }
 
   /** Gives back what a failed try took. A closed file's descriptor took its flock along. */
