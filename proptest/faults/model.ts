@@ -90,7 +90,11 @@ export function sizeOf(bucket: LiveBucket): number {
  * How what `bucket` holds differs from `expected`, or undefined. Reads every key and value of the
  * bucket and of all buckets in it.
  */
-export function contentFault(bucket: Bucket, expected: FrozenBucket, path = '/'): string | undefined {
+export function contentFault(
+  bucket: Bucket,
+  expected: FrozenBucket,
+  path = '/',
+): string | undefined {
   if (bucket.sequence !== expected.sequence) {
     return `${path}: sequence ${bucket.sequence}, expected ${expected.sequence}`
   }

@@ -78,7 +78,11 @@ export interface SweepOptions {
  * Cuts one workload at many of its operations. Throws a `ClaimError` that names seed, operation and
  * image. Adds to `tally`.
  */
-export async function sweepWorkload(seed: number, options: SweepOptions, tally: Tally): Promise<void> {
+export async function sweepWorkload(
+  seed: number,
+  options: SweepOptions,
+  tally: Tally,
+): Promise<void> {
   const workload = generateWorkload(seed)
   const total = await operationsOf(workload, seed)
   const random = new Random(seed).fork()
@@ -103,7 +107,9 @@ async function operationsOf(workload: Workload, seed: number): Promise<number> {
     mostCommits: commits,
     contents: workload.contents,
   }
-  await named(`seed ${seed}, no cut`, () => examine(disk, expectation, new Visit(seed, newTally(), 0)))
+  await named(`seed ${seed}, no cut`, () =>
+    examine(disk, expectation, new Visit(seed, newTally(), 0)),
+  )
   return disk.operationCount
 }
 
@@ -114,7 +120,11 @@ interface CutOptions {
 }
 
 /** Runs the workload until the power goes at `operation`, and looks at images of that moment. */
-export async function cutAt(workload: Workload, operation: number, options: CutOptions): Promise<void> {
+export async function cutAt(
+  workload: Workload,
+  operation: number,
+  options: CutOptions,
+): Promise<void> {
   const { seed, randomImages, tally } = options
   const where = `seed ${seed}, power cut at operation ${operation}`
   const disk = new MemoryDisk({ seed })
@@ -300,11 +310,7 @@ async function goOn(
 }
 
 /** The process is killed instead, another opens the file and reads, then the power goes. */
-async function examineKilled(
-  disk: MemoryDisk,
-  expected: Expectation,
-  visit: Visit,
-): Promise<void> {
+async function examineKilled(disk: MemoryDisk, expected: Expectation, visit: Visit): Promise<void> {
   const { random, tally } = visit
   tally.kills++
   const killed = disk.processKilled()

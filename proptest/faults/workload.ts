@@ -14,7 +14,12 @@ export const COUNTER_BUCKET = '~counter'
 export const COUNTER_KEY = 'commits'
 
 export type Edit =
-  | { readonly op: 'put'; readonly path: readonly string[]; readonly key: string; readonly value: Buffer }
+  | {
+      readonly op: 'put'
+      readonly path: readonly string[]
+      readonly key: string
+      readonly value: Buffer
+    }
   | { readonly op: 'delete'; readonly path: readonly string[]; readonly key: string }
   | { readonly op: 'create'; readonly path: readonly string[]; readonly key: string }
   | { readonly op: 'drop'; readonly path: readonly string[]; readonly key: string }
@@ -29,8 +34,16 @@ export type Edit =
 export type FreelistForm = 'sync' | 'scan'
 
 export type Step =
-  | { readonly kind: 'commit'; readonly edits: readonly Edit[]; readonly how: 'sync' | 'async' | 'update' }
-  | { readonly kind: 'rollback'; readonly edits: readonly Edit[]; readonly how: 'rollback' | 'throw' }
+  | {
+      readonly kind: 'commit'
+      readonly edits: readonly Edit[]
+      readonly how: 'sync' | 'async' | 'update'
+    }
+  | {
+      readonly kind: 'rollback'
+      readonly edits: readonly Edit[]
+      readonly how: 'rollback' | 'throw'
+    }
   | { readonly kind: 'empty' }
   | { readonly kind: 'reopen'; readonly freelist: FreelistForm }
   /** Opens a reader that stays open until the next `unpin` or `reopen`. */
@@ -108,7 +121,13 @@ export function generateMore(seed: number, root: LiveBucket, commits: number): W
     steps.push({ kind: 'commit', edits: maker.transaction(root, commits + i), how })
     contents[commits + i] = freeze(root)
   }
-  return { seed, pageSizeBytes: 1024, freelist: random.pick(['sync', 'scan'] as const), steps, contents }
+  return {
+    seed,
+    pageSizeBytes: 1024,
+    freelist: random.pick(['sync', 'scan'] as const),
+    steps,
+    contents,
+  }
 }
 
 function copyOf(bucket: LiveBucket): LiveBucket {
@@ -206,7 +225,8 @@ class EditMaker {
 
   #key(bucket: LiveBucket): string {
     const random = this.#random
-    if (bucket.entries.size > 0 && random.chance(0.3)) return random.pick([...bucket.entries.keys()])
+    if (bucket.entries.size > 0 && random.chance(0.3))
+      return random.pick([...bucket.entries.keys()])
     // Appending at the right edge is how logs and revisions arrive.
     if (random.chance(0.3)) return `z${String(bucket.entries.size).padStart(6, '0')}`
     return this.#bytes(random.between(1, this.#taste.keySizeMax)).toString('latin1')
