@@ -19,6 +19,7 @@ export const ERROR_CODES = [
   'KV_LOCK_UNSUPPORTED',
   'KV_READ_ONLY',
   'KV_NOT_FOUND',
+  'KV_EXISTS',
   'KV_BAD_FILE',
   'KV_BAD_VERSION',
   'KV_CORRUPT',
