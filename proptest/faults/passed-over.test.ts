@@ -20,7 +20,11 @@ function content(engine: Engine): string {
   return engine.view((tx) => {
     const values = new Set<string>()
     for (const { value } of tx.bucket('b')?.entries() ?? []) {
-      values.add(Buffer.from(value ?? []).toString().trim())
+      values.add(
+        Buffer.from(value ?? [])
+          .toString()
+          .trim(),
+      )
     }
     return [...values].join(', ')
   })
