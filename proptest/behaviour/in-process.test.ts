@@ -1,4 +1,6 @@
-/** The store in this process, in a directory of its own on the real disk, and on the in-memory one. */
+/**
+ * The store in this process, in a directory of its own on the real disk, and on the in-memory one.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
