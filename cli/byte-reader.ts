@@ -1,6 +1,6 @@
 /**
  * Reads tokens and runs of bytes from a stream of chunks, pulling a chunk only when the last one is
- * used up: the reader of git's output and of the bundle. It holds one chunk and the token asked for.
+ * used up: the reader of git's output and of the bundle. It holds two chunks and the token asked for.
  */
 
 /** The stream ended inside a token or a run. */
@@ -14,11 +14,14 @@ const EMPTY = new Uint8Array(0)
 
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
+  /** Asked for ahead. The first one at once: Node throws away a child's output that nobody reads when it exits. */
+  #next: Promise<IteratorResult<Uint8Array>>
   #chunk: Uint8Array = EMPTY
   #position = 0
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]()
+    this.#next = this.#ask()
   }
 
   /**
@@ -70,6 +73,13 @@ export class ByteReader {
     }
   }
 
+  #ask(): Promise<IteratorResult<Uint8Array>> {
+    const next = this.#source.next()
+    // Its error is thrown by the read that comes to it, if one does.
+    next.catch(() => {})
+    return next
+  }
+
   #take(size: number): Uint8Array {
     const bytes = this.#chunk.subarray(this.#position, this.#position + size)
     this.#position += size
@@ -83,8 +93,9 @@ export class ByteReader {
 
   async #refill(): Promise<boolean> {
     for (;;) {
-      const { done, value } = await this.#source.next()
+      const { done, value } = await this.#next
       if (done === true) return false
+      this.#next = this.#ask()
       if (value.length === 0) continue
       this.#chunk = value
       this.#position = 0

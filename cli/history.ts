@@ -73,3 +73,42 @@ export async function* cutIntoParts(
   }
   yield { commit, changes: part, contentBytes, isLast: true }
 }
+
+/**
+ * The newest `count` commits of a history that can only be read from its beginning. What came before is
+ * folded into the oldest of them, so memory holds one whole tree while that is read.
+ */
+export function newestCommits(history: History, count: number): History {
+  const skipped = history.commitCount - count
+  if (skipped <= 0) return history
+  return { title: history.title, commitCount: count, parts: () => foldParts(history, skipped) }
+}
+
+async function* foldParts(
+  history: History,
+  skipped: number,
+): AsyncGenerator<CommitPart, void, void> {
+  const tree = new Map<string, FilePut>()
+  let commits = 0
+  for await (const part of history.parts()) {
+    if (commits > skipped) {
+      yield part
+      continue
+    }
+    for (const change of part.changes) {
+      const path = Buffer.from(change.path).toString('latin1')
+      if (change.type === 'put') tree.set(path, change)
+      else tree.delete(path)
+    }
+    if (!part.isLast) continue
+    if (commits++ === skipped) yield* cutIntoParts(part.commit, inPathOrder(tree))
+  }
+}
+
+async function* inPathOrder(tree: Map<string, FilePut>): AsyncGenerator<FilePut, void, void> {
+  for (const path of [...tree.keys()].sort()) {
+    const file = tree.get(path)
+    if (file !== undefined) yield file
+  }
+  tree.clear()
+}
