@@ -5,7 +5,7 @@
  * closed store or an aborted signal comes before them; `throwRefusal` throws the first.
  */
 
-import { EMPTY_BYTES, compareBytes } from '../base/bytes.ts'
+import { EMPTY_BYTES, compareBytes, copyBytes } from '../base/bytes.ts'
 import { KvError } from '../base/errors.ts'
 import { describeType } from '../base/text.ts'
 import { TO_LAST_KEY } from '../mvcc/request.ts'
@@ -194,7 +194,8 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array {
   for (let last = prefix.length - 1; last >= 0; last--) {
     const byte = prefix[last] ?? 0
     if (byte === 0xff) continue
-    const end = prefix.slice(0, last + 1)
+    // A copy; `slice` of a Buffer would share its memory.
+    const end = copyBytes(prefix.subarray(0, last + 1))
     end[last] = byte + 1
     return end
   }

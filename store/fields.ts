@@ -26,7 +26,7 @@ export class Fields {
       throw new TypeError(`${place.name}: expected an object, got ${describeType(input)}`)
     }
     this.#path = place.path
-    const values: Record<string, unknown> = { __proto__: null, ...input }
+    const values: Record<string, unknown> = { ...input }
     for (const field of Object.keys(values)) {
       if (values[field] !== undefined && !known.has(field)) {
         throw new TypeError(`${place.path}${field}: there is no such option`)

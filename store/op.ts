@@ -1,6 +1,6 @@
 /**
- * Tiny constructors for the parts of a transaction. Each returns plain frozen data (types/txn.ts); bytes given
- * are copied. Nothing is checked here: `txn` checks all of it, however it was made.
+ * Tiny constructors for the parts of a transaction. Each returns plain frozen data (types/txn.ts);
+ * bytes given are copied. Nothing is checked here: `txn` checks all of it, however it was made.
  *
  *   txn({
  *     compare: [compare('config/theme').value('=', 'dark')],
@@ -40,7 +40,9 @@ export interface Comparing {
   lease(operator: CompareOperator, value: LeaseReference): LeaseCompare
 }
 
-/** Copies what a buffer would otherwise share with its owner; anything else is returned as it is. */
+/**
+ * Copies what a buffer would otherwise share with its owner; anything else is returned as it is.
+ */
 function owned<T>(value: T): T
 function owned(value: unknown): unknown {
   return value instanceof Uint8Array ? new Uint8Array(value) : value

@@ -59,11 +59,20 @@ export function open<E extends BuiltEncoding = 'utf8'>(
   options?: BuiltOpenOptions<E>,
 ): Promise<BuiltLocalStore<Encodings[E]['value'], Encodings[E]['key']>>
 export async function open(directory: string, options?: BuiltOpenOptions): Promise<unknown> {
-  return await openOn(new RealDisk(), directory, options)
+  return await openStore(new RealDisk(), directory, options)
 }
 
-/** As `open`, on any disk. The store's type is the caller's to say. */
-export async function openOn(
+/** As `open`, on any disk. */
+export function openOn<E extends BuiltEncoding = 'utf8'>(
+  disk: Disk,
+  directory: string,
+  options?: BuiltOpenOptions<E>,
+): Promise<BuiltLocalStore<Encodings[E]['value'], Encodings[E]['key']>>
+export async function openOn(disk: Disk, directory: unknown, options: unknown): Promise<unknown> {
+  return await openStore(disk, directory, options)
+}
+
+async function openStore(
   disk: Disk,
   directory: unknown,
   options: unknown,

@@ -1,11 +1,12 @@
 /**
- * The example of the design and other use, compiled against the whole interfaces. `npm run types` is the
- * test of the types; what runs here is only the constructors.
+ * The example of the design and other use, compiled against the whole interfaces. `npm run types`
+ * is the test of the types; what runs here is only the constructors.
  */
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { compare, del, get, put, range, txnOp } from './op.ts'
 import type { BuiltLocalStore, LocalStore, Store } from './types.ts'
 import type { KeyValue } from './types/key-value.ts'
+import type { View } from './types/view.ts'
 import type { WatchEvent } from './types/watch.ts'
 
 interface Theme {
@@ -78,15 +79,12 @@ async function moreUse(): Promise<void> {
   await db.get('a', { keysOnly: true })
   // @ts-expect-error no such encoding
   await db.get('a', { encoding: 'latin1' })
-  // @ts-expect-error a read-only view has no put
-  db.view().put('a', 'b')
+  expectTypeOf<Extract<'put', keyof View>>().toEqualTypeOf<never>()
 }
 
 async function todaysStore(today: BuiltLocalStore): Promise<void> {
   await using store = today
   await store.put('a', 'b')
-  // @ts-expect-error not built yet
-  store.watch()
   // Whoever asks for today's store is content with the whole one.
   await todaysStore(db)
 }
@@ -95,6 +93,7 @@ test('the types hold', () => {
   expectTypeOf(example).toBeFunction()
   expectTypeOf(moreUse).toBeFunction()
   expectTypeOf(todaysStore).toBeFunction()
+  expectTypeOf<Extract<'watch', keyof BuiltLocalStore>>().toEqualTypeOf<never>()
   // Nothing public may be awaited by accident.
   expectTypeOf<Extract<'then', keyof LocalStore>>().toEqualTypeOf<never>()
 })

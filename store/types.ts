@@ -1,23 +1,27 @@
 /**
- * `Store`: what every store gives, in this process or on a server. `LocalStore`: what only the owner of the files
- * can do besides.
+ * `Store`: what every store gives, in this process or on a server. `LocalStore`: what only the
+ * owner of the files can do besides.
  *
  * Rules that hold for every call
  *   1. Arguments are read and copied before the call returns; results belong to the caller.
- *   2. A wrong argument is a TypeError or RangeError whose message begins with the argument's name; an option that
- *      doesn't exist is a TypeError. A call that returns a promise rejects with it, any other throws it. Nothing was
- *      written.
- *   3. Operating errors are `KvError`, told apart by `code`. A missing key is `undefined`, no error.
- *   4. A write is durable when its promise resolves: power may fail. A read never returns what is not durable.
- *      Writes take effect in the order of the calls.
- *   5. A rejected write did not happen, unless the error's `outcome` is `unknown`: then it may have.
+ *   2. A wrong argument is a TypeError or RangeError whose message begins with the argument's name;
+ *      an option that doesn't exist is a TypeError. A call that returns a promise rejects with it,
+ *      any other throws it. Nothing was written.
+ *   3. Operating errors are `KvError`, told apart by `code`. A missing key is `undefined`, no
+ *      error.
+ *   4. A write is durable when its promise resolves: power may fail. A read never returns what is
+ *      not durable. Writes take effect in the order of the calls.
+ *   5. A rejected write did not happen, unless the error's `outcome` is `unknown`: then it may
+ *      have.
  *   6. An empty key is `KV_KEY_EMPTY`; after `close()` every call is `KV_CLOSED`.
- *   7. Revisions are integers below 2^53. A new store is at revision 1; each call that writes adds one.
+ *   7. Revisions are integers below 2^53. A new store is at revision 1; each call that writes adds
+ *      one.
  *   8. In options, undefined means absent.
  *
  * `V` and `K` are the types of values and keys that come out: see types/encoding.ts.
  *
- * Not all of it is built: `BuiltStore` and `BuiltLocalStore` at the end are what `open()` gives today.
+ * Not all of it is built: `BuiltStore` and `BuiltLocalStore` at the end are what `open()` gives
+ * today.
  */
 import type { Writable } from 'node:stream'
 import type { BytesInput, Encoding, KeyFor, ValueFor, ValueInput } from './types/encoding.ts'
@@ -70,7 +74,8 @@ export interface Store<V = string, K = string> {
   ): Promise<KeyValue<ValueFor<V, E>, KeyFor<K, E>> | undefined>
 
   /**
-   * Reads a page of keys with their values, all from one revision; at most 10,000 unless `limit` says otherwise.
+   * Reads a page of keys with their values, all from one revision; at most 10,000 unless `limit`
+   * says otherwise.
    * @throws {KvError} as `get`
    */
   range<E extends Encoding = never, N extends boolean = false>(
@@ -78,21 +83,21 @@ export interface Store<V = string, K = string> {
   ): Promise<RangeResult<N extends true ? undefined : ValueFor<V, E>, KeyFor<K, E>>>
 
   /**
-   * Iterates over keys in key order at one revision, reading on as the loop goes. The revision is fixed when
-   * the first entry is there (in-process: when `scan` returns), so writes made while iterating are not seen. To be
-   * iterated once. Wrong arguments are thrown at once; operating errors come from the iteration. A compaction past
-   * the revision ends it with `KV_COMPACTED`.
+   * Iterates over keys in key order at one revision, reading on as the loop goes. The revision is
+   * fixed when the first entry is there (in-process: when `scan` returns), so writes made while
+   * iterating are not seen. To be iterated once. Wrong arguments are thrown at once; operating
+   * errors come from the iteration. A compaction past the revision ends it with `KV_COMPACTED`.
    */
   scan<E extends Encoding = never, N extends boolean = false>(
     options?: ScanOptions<E, N>,
   ): AsyncIterableIterator<KeyValue<N extends true ? undefined : ValueFor<V, E>, KeyFor<K, E>>>
 
   /**
-   * Puts a value under a key and makes a new revision, also where the value is the same. Durable when
-   * it resolves.
-   * @throws {KvError} `KV_REQUEST_TOO_LARGE`; `KV_LEASE_NOT_FOUND`; `KV_KEY_NOT_FOUND` with `ignoreValue` or
-   *   `ignoreLease` on a missing key; `KV_DECODE` with `previous` (nothing was written, or `outcome` says); `KV_READ_ONLY`,
-   *   `KV_NO_SPACE`, `KV_IO`, `KV_POISONED`
+   * Puts a value under a key and makes a new revision, also where the value is the same. Durable
+   * when it resolves.
+   * @throws {KvError} `KV_REQUEST_TOO_LARGE`; `KV_LEASE_NOT_FOUND`; `KV_KEY_NOT_FOUND` with
+   *   `ignoreValue` or `ignoreLease` on a missing key; `KV_DECODE` with `previous` (nothing was
+   *   written, or `outcome` says); `KV_READ_ONLY`, `KV_NO_SPACE`, `KV_IO`, `KV_POISONED`
    */
   put<E extends Encoding = never>(
     key: BytesInput,
@@ -106,9 +111,11 @@ export interface Store<V = string, K = string> {
   ): Promise<PutResult<ValueFor<V, E>, KeyFor<K, E>>>
 
   /**
-   * Deletes a key, or all keys of a range in one revision. Deleting nothing makes no revision. To delete
-   * everything say `{ prefix: '' }`; a range that names no keys is a TypeError. Durable when it resolves.
-   * @throws {KvError} `KV_DECODE` with `previous` (nothing was deleted, or `outcome` says); others as `put`
+   * Deletes a key, or all keys of a range in one revision. Deleting nothing makes no revision. To
+   * delete everything say `{ prefix: '' }`; a range that names no keys is a TypeError. Durable when
+   * it resolves.
+   * @throws {KvError} `KV_DECODE` with `previous` (nothing was deleted, or `outcome` says); others
+   *   as `put`
    */
   delete<E extends Encoding = never>(
     keys: BytesInput | KeyRange,
@@ -118,7 +125,8 @@ export interface Store<V = string, K = string> {
   /**
    * Judges the compares and runs one of the two lists, all or nothing, in one revision: see
    * types/txn.ts. Durable when it resolves.
-   * @throws {KvError} `KV_TXN_DUPLICATE_KEY`, `KV_TXN_TOO_MANY_OPS`, and whatever its operations alone would
+   * @throws {KvError} `KV_TXN_DUPLICATE_KEY`, `KV_TXN_TOO_MANY_OPS`, and whatever its operations
+   *   alone would
    */
   txn<E extends Encoding = never>(
     request: TxnRequest<ValueInput<ValueFor<V, E>>>,
@@ -135,7 +143,10 @@ export interface Store<V = string, K = string> {
     options?: TransactOptions,
   ): Promise<TransactResult<T>>
 
-  /** Watches keys change: see types/watch.ts. No keys named: every key. Wrong arguments are thrown at once. */
+  /**
+   * Watches keys change: see types/watch.ts. No keys named: every key. Wrong arguments are thrown
+   * at once.
+   */
   watch<E extends Encoding = never>(options?: WatchOptions<E>): Watch<ValueFor<V, E>, KeyFor<K, E>>
 
   /** Makes a lease. Durable when it resolves. */
@@ -158,8 +169,10 @@ export interface Store<V = string, K = string> {
   leases(options?: CallOptions): Promise<readonly bigint[]>
 
   /**
-   * Drops what was overwritten or deleted before `revision`, which itself stays readable. Durable when it resolves.
-   * @throws {KvError} `KV_COMPACTED` at or below the compacted revision, `KV_FUTURE_REVISION` above the current one
+   * Drops what was overwritten or deleted before `revision`, which itself stays readable. Durable
+   * when it resolves.
+   * @throws {KvError} `KV_COMPACTED` at or below the compacted revision, `KV_FUTURE_REVISION` above
+   *   the current one
    */
   compact(revision: number, options?: CompactOptions): Promise<CompactResult>
   /** Where the store stands: revision, sizes. */
@@ -168,8 +181,8 @@ export interface Store<V = string, K = string> {
   hashKV(options?: HashKVOptions): Promise<HashKVResult>
 
   /**
-   * Takes no new calls, finishes those under way, ends watches, lets go of the files or connections. Idempotent.
-   * Every call after it is `KV_CLOSED`.
+   * Takes no new calls, finishes those under way, ends watches, lets go of the files or
+   * connections. Idempotent. Every call after it is `KV_CLOSED`.
    */
   close(): Promise<void>
   /** Same as `close`. */
@@ -188,8 +201,8 @@ export interface LocalStore<V = string, K = string> extends Store<V, K> {
   snapshot(options?: { readonly revision?: number | undefined }): Snapshot<V, K>
 
   /**
-   * As `put`, and durable when it returns: it blocks the event loop on the disk, and for writes queued before it too. The
-   * lowest latency for a single writer.
+   * As `put`, and durable when it returns: it blocks the event loop on the disk, and for writes
+   * queued before it too. The lowest latency for a single writer.
    */
   putSync<E extends Encoding = never>(
     key: BytesInput,
@@ -198,8 +211,8 @@ export interface LocalStore<V = string, K = string> extends Store<V, K> {
   ): PutResult<ValueFor<V, E>, KeyFor<K, E>>
 
   /**
-   * Writes a backup of one moment while writes go on: to a new file, synced and renamed into place, or to a stream,
-   * which is ended.
+   * Writes a backup of one moment while writes go on: to a new file, synced and renamed into place,
+   * or to a stream, which is ended.
    */
   backup(target: string | Writable, options?: JobOptions): Promise<BackupResult>
   /** Reads everything and tells all damage found. Never throws for damage. */
@@ -210,8 +223,8 @@ export interface LocalStore<V = string, K = string> extends Store<V, K> {
 }
 
 /**
- * The part of `Store` that `open()` gives today. Of it, nested transactions, leases (no lease exists: any but 0n is
- * `KV_LEASE_NOT_FOUND`) and the `msgpack` encoding are refused still.
+ * The part of `Store` that `open()` gives today. Of it, nested transactions, leases (no lease
+ * exists: any but 0n is `KV_LEASE_NOT_FOUND`) and the `msgpack` encoding are refused still.
  */
 export type BuiltStore<V = string, K = string> = Pick<
   Store<V, K>,

@@ -222,7 +222,7 @@ const KEY_A = { key: 'a', target: 'version', operator: '=', value: 1 }
 
 const TXN_SLIPS: readonly Slip[] = [
   ...[undefined, null, 1, 'txn', []].map((request) => type('request', 'txn', request)),
-  type('then', 'txn', { then: [] }),
+  type('succes', 'txn', { succes: [] }),
   type('success', 'txn', { success: {} }),
   type('failure', 'txn', { failure: 'none' }),
   type('compare', 'txn', { compare: null }),
@@ -296,7 +296,7 @@ export function argumentCases(backend: Backend): void {
       })
     }
 
-    test('come to light before a closed store, an aborted signal or an empty key does', async () => {
+    test('come to light before a closed store, an aborted signal, an empty key', async () => {
       await withStore(backend, async (store) => {
         await store.close()
         const slips = [
@@ -325,7 +325,7 @@ export function argumentCases(backend: Backend): void {
 }
 
 function asUntyped(store: StoreOf<'utf8'>): Untyped {
-  return store as unknown as Untyped
+  return store
 }
 
 function nameOf(slip: Slip): string {

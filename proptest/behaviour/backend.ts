@@ -1,8 +1,9 @@
 /**
  * What the behaviour suite runs against: anything that can open a `Store`.
  *
- * To add a backend write one test file that describes it and calls `behaviourSuite(backend)`. What a
- * backend can't do yet is said in `supports`; the suite then leaves those cases out and lists them as skipped.
+ * To add a backend write one test file that describes it and calls `behaviourSuite(backend)`. What
+ * a backend can't do yet is said in `supports`; the suite then leaves those cases out and lists
+ * them as skipped.
  */
 import { expect } from 'vitest'
 import type { ErrorCode } from '../../base/errors.ts'
@@ -21,7 +22,10 @@ export interface Supports {
   readonly readOnly: boolean
   /** Equal sort keys stand in ascending key order. A real etcd promises nothing there. */
   readonly stableTies: boolean
-  /** A result that can't be decoded keeps the write from happening. A remote store finds out too late. */
+  /**
+   * A result that can't be decoded keeps the write from happening. A remote store finds out too
+   * late.
+   */
   readonly decodesBeforeWriting: boolean
   /** `scan` pins its revision when it is called, not with its first entry. */
   readonly scanPinsAtCall: boolean
@@ -78,7 +82,10 @@ export async function withEncoding<E extends BuiltEncoding>(
   }
 }
 
-/** The data of a key and value, short and comparable: `a=b c2 m3 v2`, with the lease where there is one. */
+/**
+ * The data of a key and value, short and comparable: `a=b c2 m3 v2`, with the lease where there is
+ * one.
+ */
 export function brief(kv: KeyValue<unknown, unknown> | undefined): string {
   if (kv === undefined) return 'none'
   const value = kv.value === undefined ? '' : `=${show(kv.value)}`
@@ -104,13 +111,21 @@ export function briefResult(result: OpResult<unknown, unknown>): string {
       return `put previous ${brief(result.previous)}`
     case 'get':
       return `get ${brief(result.kv)}`
-    case 'range':
-      return `range count ${result.count}${result.more ? ' more' : ''} [${briefAll(result.kvs).join(', ')}]`
+    case 'range': {
+      const more = result.more ? ' more' : ''
+      return `range count ${result.count}${more} ${list(briefAll(result.kvs))}`
+    }
     case 'delete':
-      return `delete ${result.deleted} [${briefAll(result.previous).join(', ')}]`
-    case 'txn':
-      return `txn ${result.succeeded} {${result.results.map((inner) => briefResult(inner)).join('; ')}}`
+      return `delete ${result.deleted} ${list(briefAll(result.previous))}`
+    case 'txn': {
+      const inner = result.results.map((one) => briefResult(one))
+      return `txn ${result.succeeded} {${inner.join('; ')}}`
+    }
   }
+}
+
+function list(items: readonly string[]): string {
+  return `[${items.join(', ')}]`
 }
 
 /** All keys of the store, now or at a revision, each on a line. */
@@ -138,6 +153,13 @@ export async function refusalOf(call: () => Promise<unknown>): Promise<unknown> 
     return error
   }
   return expect.fail('the call was not refused')
+}
+
+/** The code of the operating error that a call is refused with; anything else is thrown on. */
+export async function codeOf(call: () => Promise<unknown>): Promise<ErrorCode> {
+  const error = await refusalOf(call)
+  if (error instanceof KvError) return error.code
+  throw error
 }
 
 /** Claims that a call is refused with this operating error. */

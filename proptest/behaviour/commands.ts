@@ -1,9 +1,10 @@
 /**
  * Random calls on a store, as plain data that prints well and runs on any backend.
  *
- * Few keys of few bytes, so that they meet: 0x00 and 0xff are among them since ranges have their edges
- * there. Revisions are drawn as a place in history (0: the first, 1: the current, above: ahead), so that a shrunk
- * sequence stays meaningful. What comes back is one line of text: the result in full, or the error's code.
+ * Few keys of few bytes, so that they meet: 0x00 and 0xff are among them since ranges have their
+ * edges there. Revisions are drawn as a place in history (0: the first, 1: the current, above:
+ * ahead), so that a shrunk sequence stays meaningful. What comes back is one line of text: the
+ * result in full, or the error's code.
  */
 import fc from 'fast-check'
 import { KvError } from '../../base/errors.ts'

@@ -14,7 +14,10 @@ import {
   withStore,
 } from './backend.ts'
 
-/** Not UTF-8: a lone continuation byte, a cut sequence, an overlong slash, a surrogate, beyond U+10FFFF. */
+/**
+ * Not UTF-8: a lone continuation byte, a cut sequence, an overlong slash, a surrogate, beyond
+ * U+10FFFF.
+ */
 const NOT_UTF8 = [
   [0x80],
   [0x61, 0xe2, 0x82],
@@ -24,10 +27,18 @@ const NOT_UTF8 = [
 ].map((bytes) => new Uint8Array(bytes))
 
 export function encodingCases(backend: Backend): void {
-  describe('bytes', () => ownershipCases(backend))
-  describe('utf8', () => utf8Cases(backend))
-  describe('encoding', () => encodingsCases(backend))
-  describe('toJSON()', () => jsonCases(backend))
+  describe('bytes', () => {
+    ownershipCases(backend)
+  })
+  describe('utf8', () => {
+    utf8Cases(backend)
+  })
+  describe('encoding', () => {
+    encodingsCases(backend)
+  })
+  describe('toJSON()', () => {
+    jsonCases(backend)
+  })
 }
 
 function ownershipCases(backend: Backend): void {

@@ -1,10 +1,12 @@
-/** The store in this process, in a directory of its own on the real disk, and on the in-memory one. */
+/**
+ * The store in this process, in a directory of its own on the real disk, and on the in-memory one.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryDisk } from '../../disk/memory-disk.ts'
 import type { Disk } from '../../disk/disk.ts'
-import { open } from '../../store/open.ts'
+import { open, openOn } from '../../store/open.ts'
 import type { BuiltEncoding } from '../../store/types.ts'
 import type { Backend, Opened, ReopenOptions, StoreOf, Supports } from './backend.ts'
 import { behaviourSuite } from './suite.ts'
@@ -26,7 +28,9 @@ async function openIn<E extends BuiltEncoding>(
 ): Promise<Opened<E>> {
   const { directory, disk } = place
   const again = async (options: ReopenOptions = {}): Promise<StoreOf<E>> =>
-    await open(directory, { encoding, ...options, ...(disk === undefined ? {} : { disk }) })
+    disk === undefined
+      ? await open(directory, { encoding, ...options })
+      : await openOn(disk, directory, { encoding, ...options })
   let store = await again()
   return {
     store,

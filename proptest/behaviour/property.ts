@@ -1,5 +1,6 @@
 /**
- * A backend against the model: random calls give the same results, and afterwards every revision holds the same.
+ * A backend against the model: random calls give the same results, and afterwards every revision
+ * holds the same.
  *
  * How many and which, see proptest/effort.ts.
  */
@@ -54,8 +55,10 @@ async function compareHistories(backend: Backend, sequence: readonly Command[]):
       }
       const { revision } = model
       const wanted = await apply(oracle, command, revision)
-      expect(await apply(store, command, revision), showCommand(command)).toBe(wanted)
-      expect((await store.status()).revision, showCommand(command)).toBe(model.revision)
+      const got = await apply(store, command, revision)
+      const now = (await store.status()).revision
+      const line = showCommand(command)
+      expect([line, got, now]).toEqual([line, wanted, model.revision])
     }
     for (let revision = 1; revision <= model.revision; revision++) {
       expect(await rowsAt(store, revision)).toEqual(await rowsAt(oracle, revision))

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ScanOptions } from '../../store/types/read.ts'
 import type { Backend, StoreOf } from './backend.ts'
-import { brief, collect, expectCode, withStore } from './backend.ts'
+import { brief, codeOf, collect, withStore } from './backend.ts'
 
 async function keysOf(
   store: StoreOf<'utf8'>,
@@ -77,14 +77,9 @@ function selectionCases(backend: Backend): void {
         })
         await store.txn({ success })
       }
-      let count = 0
-      let last = ''
-      for await (const kv of store.scan({ keysOnly: true })) {
-        if (kv.key <= last) expect.fail(`${kv.key} after ${last}`)
-        last = kv.key
-        count++
-      }
-      expect(count).toBe(10_100)
+      const keys = await keysOf(store, { keysOnly: true })
+      expect(keys.length).toBe(10_100)
+      expect(keys.every((key, i) => i === 0 || (keys[i - 1] ?? '') < key)).toBe(true)
     })
   })
 }
@@ -125,7 +120,7 @@ function pinCases(backend: Backend): void {
           success: ['a', 'b', 'c'].map((key) => ({ type: 'put', key, value }) as const),
         })
         const scan = store.scan()
-        expect((await scan.next()).value?.value).toBe(value)
+        expect(await scan.next()).toMatchObject({ done: false, value: { value } })
         scans.push(scan)
       }
       const rest = await Promise.all(scans.map(async (scan) => await collect(scan)))
@@ -162,7 +157,7 @@ function endCases(backend: Backend): void {
       const scan = store.scan()
       await scan.next()
       await store.close()
-      await expectCode('KV_CLOSED', async () => await collect(scan))
+      expect(await codeOf(async () => await collect(scan))).toBe('KV_CLOSED')
     })
   })
 

@@ -1,20 +1,24 @@
 /**
- * The language of the golden scripts: one call a line, one or more lines of text for what came of it.
+ * The language of the golden scripts: one call a line, one or more lines of text for what came of
+ * it.
  *
  *   put KEY VALUE [previous] [ignoreLease] [lease=ID]      put KEY ignoreValue […]
  *   get KEY [revision=N]
  *   delete KEY|RANGE [previous]
- *   range [RANGE] [revision=N] [limit=N] [order=O] [sortBy=S] [keysOnly] [countOnly] [minModRevision=N] …
+ *   range [RANGE] [revision=N] [limit=N] [order=O] [sortBy=S] [keysOnly] [countOnly]
+ *         [minModRevision=N] …
  *   scan  […]                     the same, without sortBy and countOnly
- *   txn [if COMPARE; …] [then CALL; …] [else CALL; …]      CALL: put, get, delete or range as above
+ *   txn [if COMPARE; …] [then CALL; …] [else CALL; …]
+ *                                 CALL: put, get, delete or range as above
  *   history                       every revision with all its keys
  *   reopen                        closes the store and opens its data anew, where the backend can
  *
- * RANGE is key=K, prefix=K, start=K end=K or fromKey=K. COMPARE is `TARGET KEY|RANGE OPERATOR VALUE`, with value,
- * version, createRevision, modRevision or lease as the target. A word is as it stands, or a JSON string, or 0x and hex for bytes.
+ * RANGE is key=K, prefix=K, start=K end=K or fromKey=K. COMPARE is `TARGET KEY|RANGE OPERATOR
+ * VALUE`, with value, version, createRevision, modRevision or lease as the target. A word is as it
+ * stands, or a JSON string, or 0x and hex for bytes.
  *
- * A key and value is shown as `key=value c<create revision> m<mod revision> v<version>`, a revision as `@N`, a refusal as
- * `! code`.
+ * A key and value is shown as `key=value c<create revision> m<mod revision> v<version>`, a revision
+ * as `@N`, a refusal as `! code`.
  */
 import { KvError } from '../../base/errors.ts'
 import type { BytesInput } from '../../store/types/encoding.ts'
@@ -125,12 +129,17 @@ function parseCompare(words: readonly string[]): Fields {
 
 /** Parts `if …; … then …; … else …; …` into lists of words. */
 function parseTxn(words: readonly string[]): Fields {
-  const lists: Record<string, string[][]> = { if: [], then: [], else: [] }
+  const lists = new Map<string, string[][]>([
+    ['if', []],
+    ['then', []],
+    ['else', []],
+  ])
   let list: string[][] | undefined
   for (const word of words) {
-    if (word in lists) {
-      list = lists[word]
-      list?.push([])
+    const named = lists.get(word)
+    if (named !== undefined) {
+      list = named
+      list.push([])
       continue
     }
     const ends = word.endsWith(';')
@@ -138,11 +147,11 @@ function parseTxn(words: readonly string[]): Fields {
     if (ends) list?.push([])
   }
   const ops = (name: string): Fields[] =>
-    (lists[name] ?? []).map((op) => {
+    (lists.get(name) ?? []).map((op) => {
       const { type, fields } = parseCall(op)
       return { type, ...fields }
     })
-  const compare = (lists['if'] ?? []).map((one) => parseCompare(one))
+  const compare = (lists.get('if') ?? []).map((one) => parseCompare(one))
   return { compare, success: ops('then'), failure: ops('else') }
 }
 

@@ -1,9 +1,9 @@
 /**
  * Golden scripts: testdata/scripts/*.txt, run against every backend.
  *
- * A script says why on top, in lines that begin with `#`. Then come blocks, parted by an empty line: the
- * calls, `---`, and what came of them. `UPDATE_GOLDEN=1` has the model write the outcome into the files anew; read the difference
- * before you keep it.
+ * A script says why on top, in lines that begin with `#`. Then come blocks, parted by an empty
+ * line: the calls, `---`, and what came of them. `UPDATE_GOLDEN=1` has the model write the outcome
+ * into the files anew; read the difference before you keep it.
  */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -69,8 +69,9 @@ export function scriptCases(backend: Backend): void {
       const text = readFileSync(path, 'utf8')
       await withStore(backend, async (_, opened) => {
         const played = formatScript(await play(parseScript(text), opened))
-        if (isUpdating && backend.writesGolden === true) writeFileSync(path, played)
-        else expect(played).toBe(text)
+        const updates = isUpdating && backend.writesGolden === true
+        if (updates) writeFileSync(path, played)
+        expect(played).toBe(updates ? played : text)
       })
     })
   })

@@ -1,8 +1,8 @@
 /**
  * The one behaviour suite: what every `Store` does, whatever is behind it.
  *
- * Each backend has a test file that calls this. The cases are etcd's documented ones and the decisions of
- * docs/decisions; golden scripts are in testdata/scripts.
+ * Each backend has a test file that calls this. The cases are etcd's documented ones and the
+ * decisions of docs/decisions; golden scripts are in testdata/scripts.
  */
 import { describe } from 'vitest'
 import { argumentCases } from './arguments.ts'
@@ -17,7 +17,7 @@ import { txnCases } from './txn.ts'
 import { writeCases } from './write.ts'
 
 export function behaviourSuite(backend: Backend): void {
-  describe(backend.name, () => {
+  describe(`Store: ${backend.name}`, () => {
     rangeCases(backend)
     writeCases(backend)
     txnCases(backend)

@@ -6,12 +6,24 @@ import type { Backend } from './backend.ts'
 import { briefResult, dump, expectCode, revisionOf, withStore } from './backend.ts'
 
 export function txnCases(backend: Backend): void {
-  describe('txn()', () => runCases(backend))
-  describe('txn() compares', () => compareCases(backend))
-  describe('txn() refuses a key written twice', () => duplicateCases(backend))
-  describe('txn() refuses too many operations', () => countCases(backend))
-  describe('txn() checks before it writes', () => checkCases(backend))
-  describe.skipIf(!backend.supports.nestedTxn)('txn() within txn()', () => nestedCases(backend))
+  describe('txn()', () => {
+    runCases(backend)
+  })
+  describe('txn() compares', () => {
+    compareCases(backend)
+  })
+  describe('txn() refuses a key written twice', () => {
+    duplicateCases(backend)
+  })
+  describe('txn() refuses too many operations', () => {
+    countCases(backend)
+  })
+  describe('txn() checks before it writes', () => {
+    checkCases(backend)
+  })
+  describe.skipIf(!backend.supports.nestedTxn)('txn() within txn()', () => {
+    nestedCases(backend)
+  })
 }
 
 function runCases(backend: Backend): void {

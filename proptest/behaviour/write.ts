@@ -5,10 +5,18 @@ import type { Backend, StoreOf } from './backend.ts'
 import { brief, briefAll, dump, expectCode, revisionOf, withStore } from './backend.ts'
 
 export function writeCases(backend: Backend): void {
-  describe('put()', () => putCases(backend))
-  describe('put() that keeps the value or the lease', () => keepCases(backend))
-  describe('delete()', () => deleteCases(backend))
-  describe('sizes', () => sizeCases(backend))
+  describe('put()', () => {
+    putCases(backend)
+  })
+  describe('put() that keeps the value or the lease', () => {
+    keepCases(backend)
+  })
+  describe('delete()', () => {
+    deleteCases(backend)
+  })
+  describe('sizes', () => {
+    sizeCases(backend)
+  })
 }
 
 function putCases(backend: Backend): void {

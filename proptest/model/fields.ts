@@ -1,5 +1,6 @@
 /**
- * Reading arguments for the model: the rules of docs/decisions/0003-store-arguments.md, on their own.
+ * Reading arguments for the model: the rules of docs/decisions/0003-store-arguments.md, on their
+ * own.
  *
  * Every complaint begins with the argument's name; inside a transaction that is its path.
  */

@@ -1,6 +1,7 @@
 /**
- * The model behind the `Store` interface: the first backend of the behaviour suite and the oracle of the property
- * tests. Its argument checks, encodings and results are its own, written from the documentation alone.
+ * The model behind the `Store` interface: the first backend of the behaviour suite and the oracle
+ * of the property tests. Its argument checks, encodings and results are its own, written from the
+ * documentation alone.
  *
  * Several stores may share a model, one after the other: that is its "reopen".
  */

@@ -1,8 +1,10 @@
 /**
  * The reference model: etcd's key-value semantics, as plainly as they can be put.
  *
- * One map of rows per revision, each whole and never changed. A write makes a new map; reading an older revision is
- * reading an older map. Slow, and meant to be: what has no cleverness has few places to be wrong in. It shares no code with the store (only the error class, which is part of the interface).
+ * One map of rows per revision, each whole and never changed. A write makes a new map; reading an
+ * older revision is reading an older map. Slow, and meant to be: what has no cleverness has few
+ * places to be wrong in. It shares no code with the store (only the error class, which is part of
+ * the interface).
  *
  * A transaction is judged in four steps, each of which may refuse it with nothing changed:
  *   1. the shape: counts and duplicate keys, in all lists, run or not (txn-check.ts);

@@ -7,7 +7,10 @@ import type { ParsedStep } from './parse.ts'
 import type { RangeAnswer, StepAnswer } from './request.ts'
 import type { Row } from './row.ts'
 
-/** Adds `toJSON`: the same fields, numbers as decimal strings, bytes as base64, absent ones left out. */
+/**
+ * Adds `toJSON`: the same fields, numbers as decimal strings, bytes as base64, absent ones left
+ * out.
+ */
 export function withJson<T extends object>(fields: T): T & { toJSON(): ResultJson } {
   const names = Object.keys(fields)
   return Object.assign(fields, {

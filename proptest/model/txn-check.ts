@@ -1,12 +1,13 @@
 /**
  * The shape of a transaction: how many operations, and no key written twice.
  *
- * Counts. A list may have `opsMax` members; what a nested transaction may have is `opsMax` less its parent's
- * longest list.
+ * Counts. A list may have `opsMax` members; what a nested transaction may have is `opsMax` less its
+ * parent's longest list.
  *
- * Keys. Within one list no key is put twice, and no put lies in a delete. A nested transaction counts as the writes of
- * both its lists, which may overlap each other, since only one of them runs. As in etcd a nested put is held against this
- * list's deletes and the writes of nested transactions before it, and not against the deletes of those after it.
+ * Keys. Within one list no key is put twice, and no put lies in a delete. A nested transaction
+ * counts as the writes of both its lists, which may overlap each other, since only one of them
+ * runs. As in etcd a nested put is held against this list's deletes and the writes of nested
+ * transactions before it, and not against the deletes of those after it.
  */
 import { KvError } from '../../base/errors.ts'
 import type { Step, TxnQuery } from './request.ts'
@@ -46,8 +47,7 @@ function writtenBy(steps: readonly Step[]): Written {
     if (step.type !== 'txn') continue
     const success = writtenBy(step.success)
     const failure = writtenBy(step.failure)
-    const earlier = [...puts]
-    for (const key of [...success.puts, ...failure.puts]) refuse(key, earlier)
+    for (const key of [...success.puts, ...failure.puts]) refuse(key, puts)
     puts.push(...success.puts, ...failure.puts)
     deletes.push(...success.deletes, ...failure.deletes)
   }

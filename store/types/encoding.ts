@@ -2,8 +2,8 @@
  * What goes in as a key or a value, and what comes out.
  *
  * In: text or bytes, copied before the call returns, so the caller may reuse its buffer at once.
- * Out: decided by the store's encoding, or by the call's own `encoding`, never by content. What comes
- * out is the caller's: nothing else holds or changes it.
+ * Out: decided by the store's encoding, or by the call's own `encoding`, never by content. What
+ * comes out is the caller's: nothing else holds or changes it.
  *
  *   encoding   key          value        on disk
  *   utf8       string       string       UTF-8
@@ -11,8 +11,8 @@
  *   json       string       unknown      JSON.stringify, as UTF-8
  *   msgpack    string       unknown      MessagePack
  *
- * Stored bytes that the encoding can't read are `KV_DECODE`, naming the key; the data is untouched and
- * can be read with `encoding: 'bytes'`.
+ * Stored bytes that the encoding can't read are `KV_DECODE`, naming the key; the data is untouched
+ * and can be read with `encoding: 'bytes'`.
  */
 
 /** Text (written as UTF-8) or bytes. Text with a lone surrogate is a TypeError. */

@@ -10,7 +10,10 @@ import type { ResultJson } from './key-value.ts'
 export type LeaseReference = bigint | { readonly id: bigint }
 
 export interface GrantOptions {
-  /** How long the lease lives without renewal, in seconds: an integer, raised to at least 2, at most 9,000,000,000. */
+  /**
+   * How long the lease lives without renewal, in seconds: an integer, raised to at least 2, at most
+   * 9,000,000,000.
+   */
   readonly ttlSeconds: number
   /** The id to use, any signed 64-bit value but 0n. Default: a random positive one. */
   readonly id?: bigint | undefined

@@ -22,7 +22,10 @@ export interface Status {
   readonly version: string
   /** The current revision; 1 for a store nothing was ever written to. */
   readonly revision: number
-  /** The oldest revision that can be read, 0 where nothing was compacted yet, undefined where the server doesn't say. */
+  /**
+   * The oldest revision that can be read, 0 where nothing was compacted yet, undefined where the
+   * server doesn't say.
+   */
   readonly compactedRevision: number | undefined
   /** The data file's size in bytes. */
   readonly sizeBytes: number
@@ -36,7 +39,10 @@ export interface HashKVOptions extends CallOptions {
   readonly revision?: number | undefined
 }
 
-/** A hash of the history between the compacted revision and the hashed one, equal to etcd's over the same data. */
+/**
+ * A hash of the history between the compacted revision and the hashed one, equal to etcd's over the
+ * same data.
+ */
 export interface HashKVResult {
   /** CRC-32C, unsigned 32-bit. */
   readonly hash: number

@@ -7,7 +7,8 @@ export interface ReadOptions<E extends Encoding = never> {
   /**
    * Reads the store as it was right after this revision: an integer from the compacted revision to
    * the current one. Default: the current one.
-   * @throws {KvError} `KV_FUTURE_REVISION` above the current revision, `KV_COMPACTED` below the compacted one.
+   * @throws {KvError} `KV_FUTURE_REVISION` above the current revision, `KV_COMPACTED` below the
+   *   compacted one.
    */
   readonly revision?: number | undefined
   /** Overrides the store's encoding for this call. */
@@ -36,8 +37,8 @@ export type Order = 'ascend' | 'descend'
 export type SortBy = 'key' | 'version' | 'createRevision' | 'modRevision' | 'value'
 
 /**
- * What a range selects and how it is shown, on its own or in a transaction. No `key`, `prefix`, `start` or
- * `fromKey`: every key.
+ * What a range selects and how it is shown, on its own or in a transaction. No `key`, `prefix`,
+ * `start` or `fromKey`: every key.
  */
 export interface RangeSelection<N extends boolean = boolean> extends KeyRange, RevisionFilter {
   /** At most so many keys: an integer ≥ 1, or Infinity for no limit. Default 10,000. */
@@ -45,8 +46,8 @@ export interface RangeSelection<N extends boolean = boolean> extends KeyRange, R
   /** Default `ascend`. */
   readonly order?: Order | undefined
   /**
-   * Default `key`. `value` compares the stored bytes. Equal ones stand in ascending key order, save on
-   * an etcd cluster, which promises no order among them.
+   * Default `key`. `value` compares the stored bytes. Equal ones stand in ascending key order, save
+   * on an etcd cluster, which promises no order among them.
    */
   readonly sortBy?: SortBy | undefined
   /** Leaves the values out: every `value` is undefined and nothing is decoded. Default false. */

@@ -3,13 +3,15 @@
  * `store/op.ts` has the constructors; writing the objects by hand does as well.
  *
  *   1. All compares are judged against the state before the transaction; an empty list holds.
- *   2. The chosen list is checked (revisions, leases, `ignoreValue` and `ignoreLease`) before anything is written.
- *   3. Its operations run in order; a read sees the writes before it. All writes share one revision.
+ *   2. The chosen list is checked (revisions, leases, `ignoreValue` and `ignoreLease`) before
+ *      anything is written.
+ *   3. Its operations run in order; a read sees the writes before it. All writes share one
+ *      revision.
  *   4. A transaction that wrote nothing makes no revision.
- *   5. No key is put twice in a list, nor put and deleted: `KV_TXN_DUPLICATE_KEY`. Both lists are checked. Deletes may
- *      overlap.
- *   6. Each of the three lists has at most `maxTxnOps` members: `KV_TXN_TOO_MANY_OPS`. A nested transaction has what its
- *      parent's longest list left over.
+ *   5. No key is put twice in a list, nor put and deleted: `KV_TXN_DUPLICATE_KEY`. Both lists are
+ *      checked. Deletes may overlap.
+ *   6. Each of the three lists has at most `maxTxnOps` members: `KV_TXN_TOO_MANY_OPS`. A nested
+ *      transaction has what its parent's longest list left over.
  */
 import type { BytesInput, Encoding, ValueInput } from './encoding.ts'
 import type { KeyRange, KeyValue, ResultJson } from './key-value.ts'
@@ -88,7 +90,10 @@ export interface TxnRequest<I = BytesInput> {
 }
 
 export interface TxnOptions<E extends Encoding = never> {
-  /** Overrides the store's encoding for this call: of every value given and every key and value returned. */
+  /**
+   * Overrides the store's encoding for this call: of every value given and every key and value
+   * returned.
+   */
   readonly encoding?: E | undefined
   /** As for a put; a transaction that only reads stops at any time. */
   readonly signal?: AbortSignal | undefined

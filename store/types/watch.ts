@@ -1,9 +1,9 @@
 /**
  * Watching keys change.
  *
- * Every event of a watched key from the start revision on, in revision order, exactly once; the events of
- * one revision are never split over two batches. Only durable revisions are seen. A slow reader loses
- * nothing: it catches up from disk.
+ * Every event of a watched key from the start revision on, in revision order, exactly once; the
+ * events of one revision are never split over two batches. Only durable revisions are seen. A slow
+ * reader loses nothing: it catches up from disk.
  */
 import type { Encoding } from './encoding.ts'
 import type { KeyRange, KeyValue } from './key-value.ts'
@@ -15,7 +15,10 @@ export interface WatchOptions<E extends Encoding = never> extends KeyRange {
   readonly previous?: boolean | undefined
   /** Only puts, or only deletes. Default both. */
   readonly only?: 'put' | 'delete' | undefined
-  /** Also delivers batches without events now and then, to tell how far the watch has come. Default false. */
+  /**
+   * Also delivers batches without events now and then, to tell how far the watch has come. Default
+   * false.
+   */
   readonly progress?: boolean | undefined
   readonly encoding?: E | undefined
   /** Abort ends the iteration with `signal.reason` thrown. */
@@ -39,19 +42,24 @@ export interface DeleteEvent<V = string, K = string> {
 export type WatchEvent<V = string, K = string> = PutEvent<V, K> | DeleteEvent<V, K>
 
 export interface WatchBatch<V = string, K = string> {
-  /** In revision order; within a revision in the order of the writes. Empty only with `progress`. */
+  /**
+   * In revision order; within a revision in the order of the writes. Empty only with `progress`.
+   */
   readonly events: readonly WatchEvent<V, K>[]
   /** Every event up to and including this revision has been delivered; resume at the next one. */
   readonly revision: number
 }
 
 /**
- * A running watch. To be iterated once: `for await (const { events } of watch)`. `break` cancels it.
- * It ends normally when it is cancelled or the store is closed. A start that is compacted already
- * throws `KV_COMPACTED` (`CompactedError`, whose `compacted` is where to resume).
+ * A running watch. To be iterated once: `for await (const { events } of watch)`. `break` cancels
+ * it. It ends normally when it is cancelled or the store is closed. A start that is compacted
+ * already throws `KV_COMPACTED` (`CompactedError`, whose `compacted` is where to resume).
  */
 export interface Watch<V = string, K = string> extends AsyncIterable<WatchBatch<V, K>> {
-  /** Resolves when the watch is registered: at once in-process, after a round trip on a remote store. */
+  /**
+   * Resolves when the watch is registered: at once in-process, after a round trip on a remote
+   * store.
+   */
   readonly ready: Promise<void>
   /** Ends the watch; batches already received can still be read. Idempotent. */
   cancel(): Promise<void>

@@ -20,11 +20,14 @@ export interface PutSelection {
   /** Returns what the key held before. Default false. */
   readonly previous?: boolean | undefined
   /**
-   * Keeps the value and writes the rest; the value argument must be undefined. The key must exist, before
-   * the whole transaction where it stands in one. Default false.
+   * Keeps the value and writes the rest; the value argument must be undefined. The key must exist,
+   * before the whole transaction where it stands in one. Default false.
    */
   readonly ignoreValue?: boolean | undefined
-  /** Keeps the lease; not together with `lease`. The key must exist, as with `ignoreValue`. Default false. */
+  /**
+   * Keeps the lease; not together with `lease`. The key must exist, as with `ignoreValue`. Default
+   * false.
+   */
   readonly ignoreLease?: boolean | undefined
 }
 

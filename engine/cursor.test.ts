@@ -1,0 +1,6 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { MemoryDisk } from '../disk/memory-disk.ts'
+import { textOf } from '../proptest/engine/compare.ts'
+import type { Bucket } from './bucket.ts'
+import { Engine, openEngine } from './engine.ts'
+import type { Entry } from './cursor.ts'
