@@ -1,11 +1,13 @@
 import * as fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { FakeClock } from '../base/clock.ts'
 import { isKvError } from '../base/errors.ts'
 import { PowerCut } from './fault-plan.ts'
 import { MemoryDisk } from './memory-disk.ts'
 import type { ErrorCode } from '../base/errors.ts'
 import type { DiskFile } from './disk.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const CHUNK = 4096
 
