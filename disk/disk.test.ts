@@ -149,7 +149,7 @@ describe.each(GROUNDS)('%s', (_name, makeGround) => {
       expectSame(part, bytes.slice(12_345, 22_345))
     })
 
-    test('a read returns fewer bytes only at the end of the file, and leaves the rest alone', () => {
+    test('a read is short only at the end of the file, and leaves the rest alone', () => {
       const file = open('create')
       file.write(text('hello'), 0)
       const target = new Uint8Array(10).fill(7)

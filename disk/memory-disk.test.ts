@@ -446,7 +446,7 @@ describe('against a plain array', () => {
     fc.record({ kind: fc.constant('sync'), at: fc.constant(0), size: fc.constant(0) }),
   )
 
-  test('a file reads as an array would after any operations, and as of the last sync when all is lost', () => {
+  test('a file reads as an array would, and as of the last sync when all else is lost', () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 25 }), fc.nat(), (operations, seed) => {
         const disk = new MemoryDisk({ seed, shortTransfers: 0.3 })

@@ -131,7 +131,7 @@ describe('modes', () => {
     }
   })
 
-  test('random also draws disks that keep everything up to some operation, and nothing after', () => {
+  test('random also draws disks that keep all up to some operation and nothing after', () => {
     const { disk, file } = diskWithFile(10 * CHUNK, 0)
     for (let i = 0; i < 10; i++) file.write(filled(CHUNK, 1), i * CHUNK)
     const prefixes = new Set<number>()
@@ -248,7 +248,7 @@ describe('names', () => {
     disk.open('/db', { mode: 'create' })
     disk.remove('/old')
     const found = [...outcomes(disk, (image) => names(image))].sort()
-    // Not 'db' with 'old' missing and the new file absent: that would need the removal without the rename.
+    // Never the removal of 'old' without the rename that made it.
     expect(found).toEqual(['db', 'db old', 'old', ''].sort())
     for (let seed = 0; seed < 200; seed++) {
       const image = disk.afterPowerLoss(seed)
@@ -414,7 +414,10 @@ function firstForeignSector(found: Uint8Array, states: readonly Uint8Array[]): n
   return -1
 }
 
-/** Runs the steps up to the power cut; returns the bytes that must survive, undefined where they may not. */
+/**
+ * Runs the steps up to the power cut; returns the bytes that must survive, undefined where they may
+ * not.
+ */
 function runUntilCut(file: DiskFile, steps: readonly Step[]): (number | undefined)[] {
   let synced: (number | undefined)[] = new Array<number>(6000).fill(200)
   try {
