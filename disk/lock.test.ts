@@ -1,8 +1,9 @@
 /**
- * Locks between handles, processes and threads: every pair has one winner, or is refused as documented.
+ * Locks between handles, processes and threads: every pair has one winner, or is refused as
+ * documented.
  *
- * A party takes commands: this process by two handles, two child processes, a worker thread. Parties
- * outside load the real disk from source through tsx.
+ * A party takes commands: this process by two handles, two child processes, a worker thread.
+ * Parties outside load the real disk from source through tsx.
  */
 
 import { spawn } from 'node:child_process'
