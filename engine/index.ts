@@ -1,1 +1,16 @@
-export {}
+/**
+ * `revbolt/engine`: bbolt files for their own sake.
+ *
+ * @module
+ */
+
+export { openEngine, Engine } from './engine.ts'
+export type { EngineOptions } from './engine.ts'
+export type { OpenReport } from './open.ts'
+export { Tx } from './tx.ts'
+export { Bucket } from './bucket.ts'
+export { Cursor } from './cursor.ts'
+export type { Entry } from './cursor.ts'
+export { KvError, CorruptionError, isKvError } from '../base/errors.ts'
+export type { ErrorCode, Outcome } from '../base/errors.ts'
+export type { Disk, DiskFile, LockMethod } from '../disk/disk.ts'

@@ -1,0 +1,220 @@
+/**
+ * A file on the real disk: a descriptor and what is held through it.
+ *
+ * A descriptor number is used again as soon as it is closed, so a write still running in the
+ * thread pool could land in another file. `close()` therefore gives the descriptor (and the lock)
+ * back only when the last asynchronous call on it has ended; to the caller the handle is closed at once.
+ *
+ * Syncs: on Linux `data` is fdatasync, which makes bytes and size durable; elsewhere it is a full
+ * sync (macOS: F_FULLFSYNC, which is what Node's fsync does there).
+ */
+
+import * as fs from 'node:fs'
+import { checkOffset, closedError, readOnlyError, toKvError } from './io-error.ts'
+import { readFully, readFullyAsync, writeFully, writeFullyAsync } from './transfer.ts'
+import type { DiskFile, FileIdentity, SyncKind } from './disk.ts'
+import type { IoOperation } from './io-error.ts'
+
+const ZEROS: Uint8Array = new Uint8Array(1024 * 1024)
+
+/** Whether `fdatasync` makes bytes and size durable here. */
+const DATA_SYNC_IS_ENOUGH = process.platform === 'linux'
+
+export class RealFile implements DiskFile {
+  readonly path: string
+  readonly writable: boolean
+  readonly #descriptor: number
+  #isClosed = false
+  #callsRunning = 0
+  #isLocking = false
+  #release: (() => void) | undefined
+
+  /** Takes over `descriptor`. `path` is absolute. */
+  constructor(descriptor: number, path: string, writable: boolean) {
+    this.#descriptor = descriptor
+    this.path = path
+    this.writable = writable
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Whether a lock is held through this handle, or being taken. */
+  get isLocked(): boolean {
+    return this.#isLocking || this.#release !== undefined
+  }
+
+  /** The descriptor, for locking. Throws `KV_CLOSED` once closed. */
+  get descriptor(): number {
+    if (this.#isClosed) throw closedError(this.path)
+    return this.#descriptor
+  }
+
+  beginLock(): void {
+    this.#isLocking = true
+  }
+
+  endLock(): void {
+    this.#isLocking = false
+  }
+
+  /** Notes a lock taken on the descriptor; `release` runs just before the descriptor is closed. */
+  holdLock(release: () => void): void {
+    this.#release = release
+  }
+
+  dropLock(): void {
+    this.#release = undefined
+  }
+
+  read(target: Uint8Array, position: number): number {
+    checkOffset('position', position)
+    const descriptor = this.descriptor
+    return this.#run('read', () =>
+      readFully(
+        (bytes, at) => fs.readSync(descriptor, bytes, 0, bytes.length, at),
+        target,
+        position,
+      ),
+    )
+  }
+
+  async readAsync(target: Uint8Array, position: number): Promise<number> {
+    checkOffset('position', position)
+    const descriptor = this.descriptor
+    return this.#runAsync('read', () =>
+      readFullyAsync(
+        (bytes, at) => call((done) => fs.read(descriptor, bytes, 0, bytes.length, at, done)),
+        target,
+        position,
+      ),
+    )
+  }
+
+  write(source: Uint8Array, position: number): void {
+    checkOffset('position', position)
+    const descriptor = this.#writableDescriptor('write')
+    this.#run('write', () =>
+      writeFully(
+        (bytes, at) => fs.writeSync(descriptor, bytes, 0, bytes.length, at),
+        source,
+        position,
+      ),
+    )
+  }
+
+  async writeAsync(source: Uint8Array, position: number): Promise<void> {
+    checkOffset('position', position)
+    const descriptor = this.#writableDescriptor('write')
+    await this.#runAsync('write', () =>
+      writeFullyAsync(
+        (bytes, at) => call((done) => fs.write(descriptor, bytes, 0, bytes.length, at, done)),
+        source,
+        position,
+      ),
+    )
+  }
+
+  size(): number {
+    const descriptor = this.descriptor
+    return this.#run('stat', () => fs.fstatSync(descriptor).size)
+  }
+
+  truncate(sizeBytes: number): void {
+    checkOffset('sizeBytes', sizeBytes)
+    const descriptor = this.#writableDescriptor('truncate')
+    this.#run('truncate', () => fs.ftruncateSync(descriptor, sizeBytes))
+  }
+
+  allocate(position: number, sizeBytes: number): void {
+    checkOffset('position', position)
+    checkOffset('sizeBytes', sizeBytes)
+    const descriptor = this.#writableDescriptor('allocate')
+    const transfer = (bytes: Uint8Array, at: number): number =>
+      fs.writeSync(descriptor, bytes, 0, bytes.length, at)
+    this.#run('allocate', () => {
+      for (let done = 0; done < sizeBytes; done += ZEROS.length) {
+        writeFully(transfer, ZEROS.subarray(0, sizeBytes - done), position + done)
+      }
+    })
+  }
+
+  sync(kind: SyncKind): void {
+    const descriptor = this.descriptor
+    this.#run('sync', () => {
+      if (kind === 'data' && DATA_SYNC_IS_ENOUGH) fs.fdatasyncSync(descriptor)
+      else fs.fsyncSync(descriptor)
+    })
+  }
+
+  async syncAsync(kind: SyncKind): Promise<void> {
+    const descriptor = this.descriptor
+    await this.#runAsync('sync', () =>
+      call<void>((done) => {
+        const ended = (error: Error | null): void => done(error, undefined)
+        if (kind === 'data' && DATA_SYNC_IS_ENOUGH) fs.fdatasync(descriptor, ended)
+        else fs.fsync(descriptor, ended)
+      }),
+    )
+  }
+
+  identity(): FileIdentity {
+    const descriptor = this.descriptor
+    return this.#run('stat', () => {
+      const stat = fs.fstatSync(descriptor)
+      return { device: stat.dev, inode: stat.ino }
+    })
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.#callsRunning === 0) this.#closeDescriptor()
+  }
+
+  #writableDescriptor(operation: IoOperation): number {
+    const descriptor = this.descriptor
+    if (!this.writable) throw readOnlyError(operation, this.path)
+    return descriptor
+  }
+
+  #run<T>(operation: IoOperation, body: () => T): T {
+    try {
+      return body()
+    } catch (error) {
+      throw toKvError(error, operation, this.path)
+    }
+  }
+
+  async #runAsync<T>(operation: IoOperation, body: () => Promise<T>): Promise<T> {
+    this.#callsRunning += 1
+    try {
+      return await body()
+    } catch (error) {
+      throw toKvError(error, operation, this.path)
+    } finally {
+      this.#callsRunning -= 1
+      if (this.#isClosed && this.#callsRunning === 0) this.#closeDescriptor()
+    }
+  }
+
+  #closeDescriptor(): void {
+    const release = this.#release
+    this.#release = undefined
+    try {
+      release?.()
+    } finally {
+      this.#run('close', () => fs.closeSync(this.#descriptor))
+    }
+  }
+}
+
+type Done<T> = (error: Error | null, value: T) => void
+
+/** A callback call as a promise. */
+function call<T>(start: (done: Done<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, value) => (error === null ? resolve(value) : reject(error)))
+  })
+}

@@ -1,0 +1,126 @@
+/**
+ * What a commit does to the nodes of one tree before they get pages: merge the thin, split the
+ * oversize, make separators equal to first keys, lower the root.
+ *
+ * Works from the lowest branches up, so every child is final when its parent is looked at. Only
+ * nodes that shrank are merged, as in bbolt; a node merges with its left sibling, the first one with
+ * its right.
+ *
+ *   before   branch [a c e] → leaves a,b | c | e,f        c was all that deletes left of a leaf
+ *   after    branch [a e]   → leaves a,b,c | e,f
+ */
+
+import { assert } from '../base/assert.ts'
+import { BRANCH_CHILDREN_MIN } from './format.ts'
+import { Node } from './node.ts'
+import type { Tree } from './tree.ts'
+import { childAt, splitNode } from './tree.ts'
+
+/** Brings the changed part of a tree into the shape in which it can be written. */
+export function balance(tree: Tree): void {
+  if (tree.rootNode < 0) return
+  const levels = nodeLevels(tree)
+  for (let depth = levels.length - 1; depth >= 0; depth--) {
+    for (const node of levels[depth] as Node[]) if (!node.isLeaf) settleChildren(tree, node)
+  }
+  lowerRoot(tree)
+  if (tree.rootNode >= 0) tree.splitRoot(tree.cut(false))
+}
+
+/** The nodes of a tree by depth, each level in key order. */
+export function nodeLevels(tree: Tree): Node[][] {
+  const levels: Node[][] = []
+  if (tree.rootNode < 0) return levels
+  let level: Node[] = [tree.pages.node(tree.rootNode)]
+  while (level.length > 0) {
+    levels.push(level)
+    const below: Node[] = []
+    for (const node of level) {
+      if (node.isLeaf) continue
+      for (let i = 0; i < node.count; i++) {
+        const nodeNumber = node.childNode(i)
+        if (nodeNumber >= 0) below.push(tree.pages.node(nodeNumber))
+      }
+    }
+    level = below
+  }
+  return levels
+}
+
+/** Merges, splits and names the children of a branch whose grandchildren are settled. */
+function settleChildren(tree: Tree, parent: Node): void {
+  for (let i = 0; i < parent.count;) {
+    const child = childNodeAt(tree, parent, i)
+    if (child === undefined) {
+      i++
+    } else if (child.count === 0) {
+      parent.remove(i)
+    } else if (parent.count > 1 && isThin(tree, child)) {
+      // The merged node stands one to the left, and may still be thin.
+      i = mergeAt(tree, parent, i === 0 ? 0 : i - 1)
+    } else {
+      i++
+    }
+  }
+  for (let i = 0; i < parent.count; i++) {
+    const child = childNodeAt(tree, parent, i)
+    if (child === undefined) continue
+    parent.setSeparator(i, child.bytes, child.keyStart(0), child.keySize(0))
+    i = splitNode(tree.pages, child, parent, i, tree.cut(false))
+  }
+}
+
+function isThin(tree: Tree, node: Node): boolean {
+  if (!node.isLeaf && node.count < BRANCH_CHILDREN_MIN) return true
+  return node.isShrunk && node.packedSize() < tree.pages.pageSizeBytes / 4
+}
+
+function childNodeAt(tree: Tree, parent: Node, index: number): Node | undefined {
+  const nodeNumber = parent.childNode(index)
+  return nodeNumber < 0 ? undefined : tree.pages.node(nodeNumber)
+}
+
+/** Appends child `left + 1` to child `left`; returns the index of the merged node. */
+function mergeAt(tree: Tree, parent: Node, left: number): number {
+  const target = ownChild(tree, parent, left)
+  const source = ownChild(tree, parent, left + 1)
+  assert(target.isLeaf === source.isLeaf, 'balance: siblings of different kinds')
+  target.appendFrom(source, 0, source.count)
+  target.isShrunk = target.isShrunk || source.isShrunk
+  parent.remove(left + 1)
+  // A branch that had one child left could not settle it alone.
+  if (!target.isLeaf) settleChildren(tree, target)
+  return left
+}
+
+/** The node of child `index`, made from its page where it is still clean. */
+function ownChild(tree: Tree, parent: Node, index: number): Node {
+  const present = childNodeAt(tree, parent, index)
+  if (present !== undefined) return present
+  const { pages } = tree
+  const page = childAt(pages, [parent], [index], 0)
+  assert(!page.isNode, 'balance: a clean child is a page')
+  const node = Node.fromPage(page)
+  pages.freePage(page)
+  parent.setChildNode(index, pages.addNode(node))
+  return node
+}
+
+/** Takes away roots with one child or none. */
+function lowerRoot(tree: Tree): void {
+  for (;;) {
+    const root = tree.pages.node(tree.rootNode)
+    if (root.isLeaf || root.count > 1) return
+    if (root.count === 0) {
+      tree.rootNode = tree.pages.addNode(new Node(true))
+      return
+    }
+    const nodeNumber = root.childNode(0)
+    if (nodeNumber < 0) {
+      tree.rootPgid = root.childPgid(0)
+      tree.rootNode = -1
+      return
+    }
+    tree.rootNode = nodeNumber
+  }
+}

@@ -1,0 +1,328 @@
+/**
+ * A bucket: a named, ordered key space with a sequence number, in which keys lead to values or to
+ * further buckets.
+ *
+ * In its parent's leaf a bucket is a value of 16 bytes, root pgid u64 and sequence u64, followed
+ * by the whole page when the root is 0: an inline bucket. A small bucket is inlined when the
+ * transaction commits: its root is a leaf of at most a quarter page and holds no bucket.
+ *
+ * Keys and values go in as strings (UTF-8) or bytes and are copied. What comes out is lent: valid
+ * until the transaction ends.
+ */
+
+import { formatBytes } from '../base/bytes.ts'
+import { KvError } from '../base/errors.ts'
+import { toBytes } from '../base/text.ts'
+import { Cursor } from './cursor.ts'
+import type { Entry } from './cursor.ts'
+import {
+  BUCKET_HEADER_SIZE,
+  FILL_PERCENT_MAX,
+  FILL_PERCENT_MIN,
+  KEY_SIZE_MAX,
+  VALUE_SIZE_MAX,
+} from './format.ts'
+import { Node } from './node.ts'
+import { inlinePageFault, readBucketHeader } from './inline.ts'
+import { Page } from './page.ts'
+import { collectPages } from './reach.ts'
+import { Tree } from './tree.ts'
+import type { PageRef } from './tx-pages.ts'
+import type { Tx } from './tx.ts'
+
+const SEQUENCE_MAX = 2n ** 64n - 1n
+
+export class Bucket {
+  readonly tx: Tx
+  readonly tree: Tree
+  /** Buckets opened in this write transaction, by name as latin1. */
+  readonly children: Map<string, Bucket> = new Map<string, Bucket>()
+  /** The header in the parent's leaf must be written again. */
+  isHeaderChanged = false
+  #sequence: bigint
+  #isGone = false
+
+  /** Made by the calls that open and create buckets. */
+  constructor(tx: Tx, tree: Tree, sequence: bigint) {
+    this.tx = tx
+    this.tree = tree
+    this.#sequence = sequence
+  }
+
+  get writable(): boolean {
+    return this.tx.writable
+  }
+
+  /** The bucket's own counter, a u64. */
+  get sequence(): bigint {
+    return this.#sequence
+  }
+
+  /** How full a page is left when it is split in the middle, 0.1 to 1. Not stored. */
+  get fillPercent(): number {
+    return this.tree.fillPercent
+  }
+
+  set fillPercent(value: number) {
+    if (typeof value !== 'number' || !(value >= FILL_PERCENT_MIN && value <= FILL_PERCENT_MAX)) {
+      throw new RangeError(`fillPercent: ${String(value)} is outside [0.1, 1]`)
+    }
+    this.tree.fillPercent = value
+  }
+
+  /** The value of a key, lent; undefined where there is none or the key leads to a bucket. */
+  get(key: string | Uint8Array): Uint8Array | undefined {
+    const bytes = typeof key === 'string' ? toBytes(key, 'key') : key
+    if (!(bytes instanceof Uint8Array)) toBytes(bytes, 'key')
+    this.mustBeOpen()
+    const index = this.tree.find(bytes)
+    if (index < 0) return undefined
+    const leaf = this.tree.leaf as PageRef
+    if (leaf.isBucket(index)) return undefined
+    const start = leaf.valueStart(index)
+    return this.tx.pages.lend(leaf, start, start + leaf.valueSize(index))
+  }
+
+  /**
+   * Sets a key.
+   * @throws {KvError} KV_TX_NOT_WRITABLE, KV_KEY_EMPTY, KV_KEY_TOO_LARGE (above 32768 bytes),
+   *   KV_VALUE_TOO_LARGE (above 2147483646), KV_WRONG_KIND where the key leads to a bucket
+   */
+  put(key: string | Uint8Array, value: string | Uint8Array): void {
+    const keyBytes = toBytes(key, 'key')
+    const valueBytes = toBytes(value, 'value')
+    this.mustBeWritable()
+    checkKey(keyBytes, 'key')
+    if (valueBytes.length > VALUE_SIZE_MAX) {
+      throw new KvError(
+        'KV_VALUE_TOO_LARGE',
+        `value: ${valueBytes.length} bytes, the limit is ${VALUE_SIZE_MAX}`,
+      )
+    }
+    const index = this.tree.find(keyBytes)
+    if (index >= 0 && (this.tree.leaf as PageRef).isBucket(index))
+      throw wrongKind(keyBytes, 'a bucket')
+    this.tree.putFound(index, keyBytes, valueBytes, false)
+  }
+
+  /**
+   * Removes a key; returns whether it was there.
+   * @throws {KvError} KV_TX_NOT_WRITABLE; KV_WRONG_KIND where the key leads to a bucket
+   */
+  delete(key: string | Uint8Array): boolean {
+    const bytes = toBytes(key, 'key')
+    this.mustBeWritable()
+    const index = this.tree.find(bytes)
+    if (index < 0) return false
+    if ((this.tree.leaf as PageRef).isBucket(index)) throw wrongKind(bytes, 'a bucket')
+    this.tree.removeFound(index)
+    return true
+  }
+
+  /** Opens a bucket inside this one; undefined where there is none or the key leads to a value. */
+  bucket(name: string | Uint8Array): Bucket | undefined {
+    const bytes = toBytes(name, 'name')
+    this.mustBeOpen()
+    const known = this.children.get(mapKey(bytes))
+    if (known !== undefined) return known
+    const index = this.tree.find(bytes)
+    if (index < 0 || !(this.tree.leaf as PageRef).isBucket(index)) return undefined
+    const child = this.#openAt(this.tree.leaf as PageRef, index)
+    if (this.tx.writable) this.children.set(mapKey(bytes), child)
+    return child
+  }
+
+  /**
+   * Makes a bucket.
+   * @throws {KvError} KV_BUCKET_EXISTS, KV_WRONG_KIND where the key leads to a value, KV_KEY_EMPTY, KV_KEY_TOO_LARGE,
+   *   KV_TX_NOT_WRITABLE
+   */
+  createBucket(name: string | Uint8Array): Bucket {
+    const bytes = toBytes(name, 'name')
+    this.mustBeWritable()
+    checkKey(bytes, 'name')
+    const index = this.tree.find(bytes)
+    if (index >= 0) {
+      if (!(this.tree.leaf as PageRef).isBucket(index)) throw wrongKind(bytes, 'a value')
+      throw new KvError('KV_BUCKET_EXISTS', `name: bucket ${formatBytes(bytes)} exists`)
+    }
+    const tree = new Tree(this.tx.pages, 0, undefined)
+    tree.rootNode = this.tx.pages.addNode(new Node(true))
+    const child = new Bucket(this.tx, tree, 0n)
+    child.isHeaderChanged = true
+    this.tree.putFound(index, bytes, new Uint8Array(BUCKET_HEADER_SIZE), true)
+    this.children.set(mapKey(bytes), child)
+    return child
+  }
+
+  /** Opens a bucket, or makes it. Errors as `createBucket`, save KV_BUCKET_EXISTS. */
+  createBucketIfNotExists(name: string | Uint8Array): Bucket {
+    this.mustBeWritable()
+    return this.bucket(name) ?? this.createBucket(name)
+  }
+
+  /**
+   * Deletes a bucket and all that is in it.
+   * @throws {KvError} KV_BUCKET_NOT_FOUND, KV_WRONG_KIND where the key leads to a value, KV_TX_NOT_WRITABLE
+   */
+  deleteBucket(name: string | Uint8Array): void {
+    const bytes = toBytes(name, 'name')
+    this.mustBeWritable()
+    const child = this.mustFindBucket(bytes)
+    // Every page is found, and every damage met, before anything is changed.
+    const runs = collectPages(child)
+    const index = this.tree.find(bytes)
+    this.tree.removeFound(index)
+    for (let i = 0; i < runs.length; i += 2) {
+      this.tx.pages.freeRun(runs[i] as number, runs[i + 1] as number)
+    }
+    this.children.delete(mapKey(bytes))
+    child.retire()
+  }
+
+  /**
+   * Moves a bucket, with all that is in it and all that this transaction has changed in it, from
+   * this bucket into `target`, under the same name.
+   * @throws {KvError} KV_BUCKET_NOT_FOUND, KV_BUCKET_EXISTS, KV_WRONG_KIND, KV_TX_NOT_WRITABLE
+   */
+  moveBucket(name: string | Uint8Array, target: Bucket): void {
+    const bytes = toBytes(name, 'name')
+    this.mustBeWritable()
+    if (!(target instanceof Bucket)) throw new TypeError('target: expected a bucket')
+    if (target.tx !== this.tx) throw new TypeError('target: a bucket of another transaction')
+    target.mustBeWritable()
+    if (target === this) throw new TypeError('target: the bucket that it is in already')
+    const child = this.mustFindBucket(bytes)
+    if (child === target || child.#isAncestorOf(target)) {
+      throw new TypeError('target: a bucket can not be moved into itself')
+    }
+    const index = target.tree.find(bytes)
+    if (index >= 0) {
+      if (!(target.tree.leaf as PageRef).isBucket(index)) throw wrongKind(bytes, 'a value')
+      throw new KvError('KV_BUCKET_EXISTS', `target: bucket ${formatBytes(bytes)} exists`)
+    }
+    // Its header is written again at commit, from the open bucket, so nothing of it is lost.
+    child.isHeaderChanged = true
+    target.tree.putFound(index, bytes, new Uint8Array(BUCKET_HEADER_SIZE), true)
+    this.tree.removeFound(this.tree.find(bytes))
+    this.children.delete(mapKey(bytes))
+    target.children.set(mapKey(bytes), child)
+  }
+
+  /** @throws {RangeError} outside u64; {KvError} KV_TX_NOT_WRITABLE */
+  setSequence(value: bigint | number): void {
+    this.mustBeWritable()
+    const sequence =
+      typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
+    if (typeof sequence !== 'bigint')
+      throw new TypeError('value: expected a bigint or a safe integer')
+    if (sequence < 0n || sequence > SEQUENCE_MAX)
+      throw new RangeError(`value: ${sequence} is outside u64`)
+    this.#sequence = sequence
+    this.isHeaderChanged = true
+    this.tx.pages.isChanged = true
+  }
+
+  /** Adds one to the sequence and returns it. Throws KV_NO_SPACE at 2^64 − 1. */
+  nextSequence(): bigint {
+    this.mustBeWritable()
+    if (this.#sequence === SEQUENCE_MAX) throw new RangeError('sequence: 2^64 − 1 is the last one')
+    this.setSequence(this.#sequence + 1n)
+    return this.#sequence
+  }
+
+  /** An ordered position in this bucket. */
+  cursor(): Cursor {
+    this.mustBeOpen()
+    return new Cursor(this)
+  }
+
+  /** Keys and values in order, lent; buckets have the value undefined. */
+  *entries(): Generator<Entry, void, undefined> {
+    const cursor = this.cursor()
+    for (let e = cursor.first(); e !== undefined; e = cursor.next()) {
+      yield { key: e.key, value: e.value }
+    }
+  }
+
+  /** Names of the buckets in this one, in order, as owned bytes. */
+  *bucketNames(): Generator<Uint8Array, void, undefined> {
+    const cursor = this.cursor()
+    for (let e = cursor.first(); e !== undefined; e = cursor.next()) {
+      if (e.value === undefined) yield e.key.slice()
+    }
+  }
+
+  mustBeOpen(): void {
+    this.tx.mustBeOpen()
+    if (this.#isGone) throw new KvError('KV_BUCKET_NOT_FOUND', 'bucket: it was deleted')
+  }
+
+  mustBeWritable(): void {
+    this.mustBeOpen()
+    this.tx.mustBeWritable()
+  }
+
+  mustFindBucket(name: Uint8Array): Bucket {
+    const child = this.bucket(name)
+    if (child !== undefined) return child
+    if (this.tree.find(name) >= 0) throw wrongKind(name, 'a value')
+    throw new KvError('KV_BUCKET_NOT_FOUND', `name: there is no bucket ${formatBytes(name)}`)
+  }
+
+  /** Makes this bucket and all opened in it unusable: it was deleted. */
+  retire(): void {
+    const stack: Bucket[] = [this]
+    for (let b = stack.pop(); b !== undefined; b = stack.pop()) {
+      b.#isGone = true
+      stack.push(...b.children.values())
+    }
+  }
+
+  #isAncestorOf(other: Bucket): boolean {
+    const stack: Bucket[] = [this]
+    for (let b = stack.pop(); b !== undefined; b = stack.pop()) {
+      if (b === other) return true
+      stack.push(...b.children.values())
+    }
+    return false
+  }
+
+  #openAt(leaf: PageRef, index: number): Bucket {
+    const { pages } = this.tx
+    const header = readBucketHeader(leaf, index)
+    if (header.rootPgid !== 0) {
+      return new Bucket(this.tx, new Tree(pages, header.rootPgid, undefined), header.sequence)
+    }
+    const start = leaf.valueStart(index)
+    const size = leaf.valueSize(index)
+    // A node's heap moves under its bucket; a page's bytes stay.
+    const isMoving = leaf.isNode || this.tx.writable
+    const bytes = isMoving ? leaf.bytes.slice(start, start + size) : leaf.bytes
+    const base = (isMoving ? 0 : start) + BUCKET_HEADER_SIZE
+    const fault = inlinePageFault(bytes, base, size - BUCKET_HEADER_SIZE, pages.pager.isStrict)
+    if (fault !== undefined) {
+      throw pages.pager.corruption(leaf.isNode ? 0 : leaf.pgid, `inline bucket: ${fault}`)
+    }
+    const page = new Page(0, bytes, base, size - BUCKET_HEADER_SIZE)
+    return new Bucket(this.tx, new Tree(pages, 0, page), header.sequence)
+  }
+}
+
+export function mapKey(name: Uint8Array): string {
+  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1')
+}
+
+function checkKey(bytes: Uint8Array, name: string): void {
+  if (bytes.length === 0) throw new KvError('KV_KEY_EMPTY', `${name}: it is empty`)
+  if (bytes.length > KEY_SIZE_MAX) {
+    throw new KvError(
+      'KV_KEY_TOO_LARGE',
+      `${name}: ${bytes.length} bytes, the limit is ${KEY_SIZE_MAX}`,
+    )
+  }
+}
+
+function wrongKind(name: Uint8Array, what: string): KvError {
+  return new KvError('KV_WRONG_KIND', `${formatBytes(name)} leads to ${what}`)
+}

@@ -1,0 +1,71 @@
+/**
+ * The state of one open file, shared by opening, committing, checking and copying: the file, its
+ * pages in memory, the two generations that are kept whole, and who reads.
+ */
+
+import type { DiskFile } from '../disk/disk.ts'
+import { KvError } from '../base/errors.ts'
+import { Freelist } from './freelist.ts'
+import type { Meta } from './meta.ts'
+import type { Pager } from './pager.ts'
+import type { Tx } from './tx.ts'
+
+export interface PageRun {
+  readonly first: number
+  readonly count: number
+}
+
+export class Core {
+  readonly file: DiskFile
+  readonly pager: Pager
+  readonly pageSizeBytes: number
+  /** Whether commits write the freelist to the file. */
+  readonly persistFreelist: boolean
+  /** The newest durable generation: what readers see and the writer builds on. */
+  meta: Meta
+  /** The generation before it, while it is known to be whole. */
+  previous: Meta | undefined
+  freelist: Freelist = new Freelist()
+  /** Where the freelist of `meta` stands. */
+  freelistRun: PageRun | undefined
+  fileSizeBytes: number
+  readonly readers: Set<Tx> = new Set<Tx>()
+  /** Set by the failure after which nothing more may be written. */
+  poison: unknown = undefined
+  isPoisoned = false
+
+  constructor(file: DiskFile, pager: Pager, meta: Meta, persistFreelist: boolean) {
+    this.file = file
+    this.pager = pager
+    this.pageSizeBytes = pager.pageSizeBytes
+    this.meta = meta
+    this.previous = undefined
+    this.freelistRun = undefined
+    this.persistFreelist = persistFreelist
+    this.fileSizeBytes = file.size()
+  }
+
+  /** The txids of all roots that must stay whole. */
+  pins(): number[] {
+    const pins = [this.meta.txid]
+    if (this.previous !== undefined) pins.push(this.previous.txid)
+    for (const reader of this.readers) pins.push(reader.id)
+    return pins
+  }
+
+  /** Lets nothing through any more: what is on disk is no longer what memory says. */
+  poisonWith(cause: unknown): void {
+    if (this.isPoisoned) return
+    this.isPoisoned = true
+    this.poison = cause
+  }
+
+  mustBeSound(): void {
+    if (!this.isPoisoned) return
+    throw new KvError(
+      'KV_POISONED',
+      `${this.file.path}: an earlier failure makes it unsafe to go on; close it and open it again`,
+      { cause: this.poison },
+    )
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * A cursor: an ordered position in one bucket.
+ *
+ * Moving allocates nothing; `key` and `value` make a view when asked. At the edges it moves as
+ * bbolt's cursor does: `next` at the end answers undefined and stays on the last entry, `prev` at the start
+ * likewise; a `seek` past the end answers undefined, and `prev` from there is the last entry; a fresh cursor's
+ * `next` and `prev` answer undefined.
+ *
+ * In a write transaction it is exact where bbolt's is not: it remembers its key, and when the
+ * bucket was edited since, by whomever, `next` is the smallest key larger than that one, `prev`
+ * the largest smaller. So deleting while iterating visits every key once.
+ */
+
+import { toBytes } from '../base/text.ts'
+import type { Bucket } from './bucket.ts'
+import { branchIndex, childAt } from './tree.ts'
+import type { PageRef } from './tx-pages.ts'
+
+/** What a cursor stands on. Lent: valid until the cursor moves, its bytes until the transaction ends. */
+export interface Entry {
+  readonly key: Uint8Array
+  /** undefined where the entry is a bucket. */
+  readonly value: Uint8Array | undefined
+}
+
+const FRESH = 0
+const ON_ENTRY = 1
+/** Between entries: behind a sought key that has no successor, or where a deleted entry was. */
+const BETWEEN = 2
+
+export class Cursor implements Entry {
+  readonly bucket: Bucket
+  #state: typeof FRESH | typeof ON_ENTRY | typeof BETWEEN = FRESH
+  readonly #refs: PageRef[] = []
+  readonly #indexes: number[] = []
+  #depth = 0
+  #version = 0
+  /** The key of the position; kept in write transactions, where pages change under the cursor. */
+  #saved: Uint8Array = new Uint8Array(64)
+  #savedSize = 0
+
+  /** Made by `Bucket.cursor()` and `Tx.cursor()`. */
+  constructor(bucket: Bucket) {
+    this.bucket = bucket
+  }
+
+  /** The key it stands on, lent. Throws a TypeError when it stands on none. */
+  get key(): Uint8Array {
+    const leaf = this.#mustBeOnEntry()
+    const index = this.#indexes[this.#depth] as number
+    const start = leaf.keyStart(index)
+    return this.bucket.tx.pages.lend(leaf, start, start + leaf.keySize(index))
+  }
+
+  /** The value it stands on, lent; undefined where that is a bucket. */
+  get value(): Uint8Array | undefined {
+    const leaf = this.#mustBeOnEntry()
+    const index = this.#indexes[this.#depth] as number
+    if (leaf.isBucket(index)) return undefined
+    const start = leaf.valueStart(index)
+    return this.bucket.tx.pages.lend(leaf, start, start + leaf.valueSize(index))
+  }
+
+  /** Moves to the first entry. */
+  first(): Entry | undefined {
+    this.#begin()
+    this.#descendFirst(0)
+    return this.#settle(this.#leafCount() > 0 || this.#stepForward())
+  }
+
+  /** Moves to the last entry. */
+  last(): Entry | undefined {
+    this.#begin()
+    this.#descendLast(0)
+    return this.#settle(this.#leafCount() > 0 || this.#stepBack())
+  }
+
+  /** Moves to the first entry whose key is not smaller than `key`. */
+  seek(key: string | Uint8Array): Entry | undefined {
+    const target = toBytes(key, 'key')
+    this.#begin()
+    this.#save(target, 0, target.length)
+    this.#locate(target)
+    if (this.#isOnLeafEntry() || this.#stepForward()) return this.#settle(true)
+    this.#state = BETWEEN
+    return undefined
+  }
+
+  /** Moves to the next entry. At the last one it answers undefined and stays. */
+  next(): Entry | undefined {
+    this.bucket.mustBeOpen()
+    if (this.#state === FRESH) return undefined
+    if (this.#isDisturbed() && !this.#relocate()) {
+      const isFound = this.#isOnLeafEntry() || this.#stepForward()
+      return isFound ? this.#settle(true) : this.#stayBetween()
+    }
+    if (this.#stepForward()) return this.#settle(true)
+    return this.#stay()
+  }
+
+  /** Moves to the entry before. At the first one it answers undefined and stays. */
+  prev(): Entry | undefined {
+    this.bucket.mustBeOpen()
+    if (this.#state === FRESH) return undefined
+    if (this.#isDisturbed()) this.#relocate()
+    if (this.#stepBack()) return this.#settle(true)
+    return this.#stay()
+  }
+
+  /**
+   * Deletes the entry it stands on; the cursor is then between its neighbours.
+   * @throws {KvError} KV_TX_NOT_WRITABLE; KV_WRONG_KIND where the entry is a bucket
+   */
+  delete(): void {
+    this.bucket.mustBeWritable()
+    this.#mustBeOnEntry()
+    this.bucket.delete(this.#savedKey().slice())
+    this.#state = BETWEEN
+  }
+
+  #mustBeOnEntry(): PageRef {
+    this.bucket.mustBeOpen()
+    if (this.#state !== ON_ENTRY) throw new TypeError('cursor: it does not stand on an entry')
+    if (this.bucket.tree.version !== this.#version) {
+      if (!this.#relocate()) throw new TypeError('cursor: its entry has been deleted')
+    }
+    return this.#refs[this.#depth] as PageRef
+  }
+
+  #begin(): void {
+    this.bucket.mustBeOpen()
+    this.#version = this.bucket.tree.version
+    this.#refs[0] = this.bucket.tree.root()
+  }
+
+  /** Whether its path can't be trusted any more. A read transaction's never changes. */
+  #isDisturbed(): boolean {
+    if (!this.bucket.tx.writable) return false
+    return this.#state === BETWEEN || this.bucket.tree.version !== this.#version
+  }
+
+  #isOnLeafEntry(): boolean {
+    return (this.#indexes[this.#depth] as number) < this.#leafCount()
+  }
+
+  #leafCount(): number {
+    return (this.#refs[this.#depth] as PageRef).count
+  }
+
+  /** Finds the saved key again; returns whether it is there. */
+  #relocate(): boolean {
+    this.#begin()
+    return this.#locate(this.#savedKey())
+  }
+
+  /** Descends to where `key` is or would be; the index may be one behind the leaf's last. */
+  #locate(key: Uint8Array): boolean {
+    let depth = 0
+    let ref = this.#refs[0] as PageRef
+    while (!ref.isLeaf) {
+      this.#indexes[depth] = branchIndex(ref, key)
+      ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
+      this.#refs[++depth] = ref
+    }
+    const index = ref.search(key)
+    this.#depth = depth
+    this.#indexes[depth] = index < 0 ? ~index : index
+    return index >= 0
+  }
+
+  #descendFirst(from: number): void {
+    let depth = from
+    let ref = this.#refs[depth] as PageRef
+    while (!ref.isLeaf) {
+      this.#indexes[depth] = 0
+      ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
+      this.#refs[++depth] = ref
+    }
+    this.#indexes[depth] = 0
+    this.#depth = depth
+  }
+
+  #descendLast(from: number): void {
+    let depth = from
+    let ref = this.#refs[depth] as PageRef
+    while (!ref.isLeaf) {
+      this.#indexes[depth] = ref.count - 1
+      ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
+      this.#refs[++depth] = ref
+    }
+    this.#indexes[depth] = Math.max(0, ref.count - 1)
+    this.#depth = depth
+  }
+
+  /** Moves one entry on; false, and the position as it was, at the end. */
+  #stepForward(): boolean {
+    for (;;) {
+      let level = this.#depth
+      while (level >= 0 && (this.#indexes[level] as number) + 1 >= this.#countAt(level)) level--
+      if (level < 0) return false
+      this.#indexes[level] = (this.#indexes[level] as number) + 1
+      if (level === this.#depth) return true
+      this.#refs[level + 1] = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, level)
+      this.#descendFirst(level + 1)
+      // Leaves that this transaction has emptied stand in the tree until it commits.
+      if (this.#leafCount() > 0) return true
+    }
+  }
+
+  #stepBack(): boolean {
+    for (;;) {
+      let level = this.#depth
+      while (level >= 0 && (this.#indexes[level] as number) === 0) level--
+      if (level < 0) return false
+      this.#indexes[level] = (this.#indexes[level] as number) - 1
+      if (level === this.#depth) return true
+      this.#refs[level + 1] = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, level)
+      this.#descendLast(level + 1)
+      if (this.#leafCount() > 0) return true
+    }
+  }
+
+  #countAt(level: number): number {
+    return (this.#refs[level] as PageRef).count
+  }
+
+  #settle(isOnEntry: boolean): Entry | undefined {
+    if (!isOnEntry) {
+      this.#state = FRESH
+      return undefined
+    }
+    this.#state = ON_ENTRY
+    this.#version = this.bucket.tree.version
+    if (this.bucket.tx.writable) {
+      const leaf = this.#refs[this.#depth] as PageRef
+      const index = this.#indexes[this.#depth] as number
+      this.#save(leaf.bytes, leaf.keyStart(index), leaf.keySize(index))
+    }
+    return this
+  }
+
+  /** At an edge: the position is what it was, found again where empty leaves were passed. */
+  #stay(): undefined {
+    if (this.#state === BETWEEN || !this.bucket.tx.writable) return undefined
+    if (!this.#relocate()) this.#state = BETWEEN
+    return undefined
+  }
+
+  #stayBetween(): undefined {
+    this.#state = BETWEEN
+    return undefined
+  }
+
+  #save(bytes: Uint8Array, start: number, size: number): void {
+    if (!this.bucket.tx.writable) return
+    if (size > this.#saved.length) this.#saved = new Uint8Array(size * 2)
+    for (let i = 0; i < size; i++) this.#saved[i] = bytes[start + i] as number
+    this.#savedSize = size
+  }
+
+  #savedKey(): Uint8Array {
+    return this.#saved.subarray(0, this.#savedSize)
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Which pages of the file may be written: *free* ones now, *pending* ones when nothing can reach
+ * them any more.
+ *
+ * The rule of reuse. A page allocated by transaction A and freed by transaction T is part of the
+ * roots A … T−1 and of no other. It may be reused if and only if none of these roots is *pinned*. Pinned are
+ *   - the root of each open reader;
+ *   - the newest durable root, and the one before it: the two kept generations. bbolt keeps one, and
+ *     reuses pages of N−1 while it writes N+1; a power cut then, with meta N damaged, leaves nothing
+ *     to fall back to. With two, the older generation is whole at every moment.
+ *
+ * A is remembered only for pages allocated while readers are open; elsewhere it counts as 0,
+ * which is safe: it withholds more.
+ *
+ * What is written to the file is free ∪ pending: no reader outlives the process. So on opening,
+ * the pages that the newest commit freed are held back as pending again, since the generation
+ * before still needs them.
+ *
+ * Source of the format: etcd-io/bbolt internal/freelist @ 4e65d8f; of the rule of gaps: bbolt PR 3.
+ */
+
+import { assert } from '../base/assert.ts'
+import { PageSet } from './page-set.ts'
+
+interface PendingEntry {
+  /** The transaction that freed these pages. */
+  readonly txid: number
+  pgids: number[]
+  /** For each page the transaction that allocated it, 0 where unknown. */
+  allocatedBy: number[]
+  /** The pin that decided when the pages were last weighed; -2 before that. */
+  weighedBy: number
+}
+
+export class Freelist {
+  #free = new PageSet()
+  #pending: PendingEntry[] = []
+  #pendingCount = 0
+  #allocatedBy = new Map<number, number>()
+
+  get freeCount(): number {
+    return this.#free.size
+  }
+
+  get pendingCount(): number {
+    return this.#pendingCount
+  }
+
+  /** Whether the page is free or pending. */
+  has(pgid: number): boolean {
+    return this.#free.has(pgid) || this.#pending.some((entry) => entry.pgids.includes(pgid))
+  }
+
+  isFree(pgid: number): boolean {
+    return this.#free.has(pgid)
+  }
+
+  /** Adds a page known to be unreachable from every root. */
+  addFree(pgid: number): void {
+    assert(pgid >= 2, () => `freelist: page ${pgid} can't be free`)
+    assert(this.#free.add(pgid), () => `freelist: page ${pgid} is free twice`)
+  }
+
+  /**
+   * Hands out `count` consecutive free pages to transaction `txid`; undefined where there are none.
+   * `remember` asks to keep the allocating transaction: readers are open.
+   */
+  allocate(txid: number, count: number, remember: boolean): number | undefined {
+    const first = this.#free.takeRun(count)
+    if (first !== undefined) this.noteAllocation(txid, first, remember)
+    return first
+  }
+
+  noteAllocation(txid: number, pgid: number, remember: boolean): void {
+    if (remember) this.#allocatedBy.set(pgid, txid)
+    else this.#allocatedBy.delete(pgid)
+  }
+
+  /** Takes back a run whose transaction never happened. */
+  giveBack(first: number, count: number): void {
+    this.#allocatedBy.delete(first)
+    for (let i = 0; i < count; i++) this.addFree(first + i)
+  }
+
+  /** Records the runs [first, count, first, count, …] that committed transaction `txid` freed. */
+  addPending(txid: number, runs: readonly number[]): void {
+    if (runs.length === 0) return
+    const entry: PendingEntry = { txid, pgids: [], allocatedBy: [], weighedBy: -2 }
+    for (let i = 0; i < runs.length; i += 2) {
+      const first = runs[i] as number
+      const count = runs[i + 1] as number
+      const allocatedBy = this.#allocatedBy.get(first) ?? 0
+      this.#allocatedBy.delete(first)
+      for (let k = 0; k < count; k++) {
+        entry.pgids.push(first + k)
+        entry.allocatedBy.push(allocatedBy)
+      }
+    }
+    this.#pending.push(entry)
+    this.#pendingCount += entry.pgids.length
+  }
+
+  /** Moves to the free set what no pinned root can reach. `pins` are txids, in any order. */
+  release(pins: readonly number[]): void {
+    if (this.#pending.length === 0) return
+    const sorted = [...pins].sort((a, b) => a - b)
+    const kept: PendingEntry[] = []
+    for (const entry of this.#pending) {
+      // Some pin in [A, T−1] exists if and only if the newest pin older than T is A or newer.
+      let newestBelow = -1
+      for (const pin of sorted) if (pin < entry.txid) newestBelow = pin
+      if (newestBelow < 0) this.#releaseAll(entry)
+      else if (entry.weighedBy === newestBelow) kept.push(entry)
+      else if (this.#releaseYounger(entry, newestBelow)) kept.push(entry)
+    }
+    this.#pending = kept
+  }
+
+  #releaseAll(entry: PendingEntry): void {
+    for (const pgid of entry.pgids) this.addFree(pgid)
+    this.#pendingCount -= entry.pgids.length
+  }
+
+  /** Frees the pages that were allocated after the root `newestBelow`; returns whether any stay. */
+  #releaseYounger(entry: PendingEntry, newestBelow: number): boolean {
+    const pgids: number[] = []
+    const allocatedBy: number[] = []
+    for (let i = 0; i < entry.pgids.length; i++) {
+      const pgid = entry.pgids[i] as number
+      const born = entry.allocatedBy[i] as number
+      if (newestBelow >= born) {
+        pgids.push(pgid)
+        allocatedBy.push(born)
+      } else {
+        this.addFree(pgid)
+        this.#pendingCount--
+      }
+    }
+    entry.pgids = pgids
+    entry.allocatedBy = allocatedBy
+    entry.weighedBy = newestBelow
+    return pgids.length > 0
+  }
+
+  /** Forgets who allocated what: right when no reader is open. */
+  forgetAllocations(): void {
+    this.#allocatedBy.clear()
+  }
+
+  /**
+   * Takes free pages that end at the high-water mark out of the set; returns the new, lower mark.
+   * They are unreachable from every pinned root, so the mark may pass over them.
+   */
+  trimTail(highWaterMark: number): number {
+    let mark = highWaterMark
+    while (mark > 3 && this.#free.delete(mark - 1)) mark--
+    return mark
+  }
+
+  /** Free and pending ids, and `runs` besides, as a set: what a commit writes to the file. */
+  persistent(runs: readonly number[]): PageSet {
+    const all = this.#free.copy()
+    for (const entry of this.#pending) for (const pgid of entry.pgids) all.add(pgid)
+    for (let i = 0; i < runs.length; i += 2) {
+      for (let k = 0; k < (runs[i + 1] as number); k++) all.add((runs[i] as number) + k)
+    }
+    return all
+  }
+
+  /** Free ids in ascending order. */
+  freeIds(): IterableIterator<number> {
+    return this.#free[Symbol.iterator]()
+  }
+
+  /** Pending ids, oldest transaction first. */
+  *pendingIds(): Generator<number, void, undefined> {
+    for (const entry of this.#pending) yield* entry.pgids
+  }
+}

@@ -1,0 +1,62 @@
+/** The value of a bucket entry: header, and for an inline bucket the page behind it. */
+
+import { readU64, writeU64 } from '../base/bytes.ts'
+import { BUCKET_HEADER_SIZE, PAGE_HEADER_SIZE, PAGE_LEAF } from './format.ts'
+import type { Node } from './node.ts'
+import { pageFault } from './page.ts'
+import type { PageRef } from './tx-pages.ts'
+
+export interface BucketHeader {
+  /** 0: the bucket is inline. */
+  readonly rootPgid: number
+  readonly sequence: bigint
+}
+
+/** The header of the bucket that element `index` of a leaf holds. */
+export function readBucketHeader(leaf: PageRef, index: number): BucketHeader {
+  const start = leaf.bytes.byteOffset + leaf.valueStart(index)
+  const view = new DataView(leaf.bytes.buffer, start, BUCKET_HEADER_SIZE)
+  return { rootPgid: readU64(view, 0), sequence: view.getBigUint64(8, true) }
+}
+
+/** What is wrong with the inline page `[base, base + size)`, or undefined. */
+export function inlinePageFault(
+  bytes: Uint8Array,
+  base: number,
+  size: number,
+  isStrict: boolean,
+): string | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (size < PAGE_HEADER_SIZE) return `${size} bytes are no page`
+  if (view.getUint16(base + 8, true) !== PAGE_LEAF) return 'its page is not a leaf'
+  if (isStrict && (readU64(view, base) !== 0 || view.getUint32(base + 12, true) !== 0)) {
+    return 'its page has an id or overflow pages'
+  }
+  return pageFault(bytes, view, base, size, { isInline: true, isStrict })
+}
+
+/** A bucket value without a page. */
+export function encodeBucketHeader(rootPgid: number, sequence: bigint): Uint8Array {
+  const bytes = new Uint8Array(BUCKET_HEADER_SIZE)
+  const view = new DataView(bytes.buffer)
+  writeU64(view, 0, rootPgid)
+  view.setBigUint64(8, sequence, true)
+  return bytes
+}
+
+/** Whether a root node may stand inside its parent's value: bbolt's rule. */
+export function isInlineable(root: Node, pageSizeBytes: number): boolean {
+  if (!root.isLeaf || root.packedSize() > Math.floor(pageSizeBytes / 4)) return false
+  for (let i = 0; i < root.count; i++) if (root.isBucket(i)) return false
+  return true
+}
+
+/** A bucket value with the page of `root` behind the header. */
+export function encodeInlineBucket(root: Node, sequence: bigint): Uint8Array {
+  const bytes = new Uint8Array(BUCKET_HEADER_SIZE + root.packedSize())
+  const view = new DataView(bytes.buffer)
+  view.setBigUint64(8, sequence, true)
+  root.pgid = 0
+  root.pack(bytes, view, BUCKET_HEADER_SIZE, [])
+  return bytes
+}

@@ -1,0 +1,315 @@
+/**
+ * Opening a file: making it, finding its page size, choosing between its two metas, finding out
+ * which pages are free.
+ *
+ * The page size is found as bbolt finds it: from meta 0 where it validates, else by trying
+ * meta 1 at 1 KiB, 2 KiB, … 16 MiB. The meta with the higher txid wins; the other one is used where that
+ * one is damaged, and the report says so.
+ *
+ * Before a writable file is used its newest meta is written again with the same bytes and synced,
+ * and so is its directory: a process that was killed between its last write and its last sync leaves a
+ * commit that only the page cache knows, and what a reader has seen must not go away.
+ */
+
+import { CorruptionError, KvError, isKvError } from '../base/errors.ts'
+import type { Disk, DiskFile } from '../disk/disk.ts'
+import { Core } from './core.ts'
+import { decodeFreelistPage, encodeFreelistPage } from './freelist-page.ts'
+import { PAGE_HEADER_SIZE, PAGE_LEAF } from './format.ts'
+import type { Meta, MetaFault, MetaReading } from './meta.ts'
+import { decodeMeta, encodeMetaPage } from './meta.ts'
+import { PageSet } from './page-set.ts'
+import { Pager } from './pager.ts'
+import { reachablePages } from './reachable.ts'
+import { sealRun } from './seal.ts'
+
+const PROBE_SIZE = 4096
+const PROBE_STEPS = 15
+const PAGE_SIZES = [1024, 2048, 4096, 8192, 16384, 32768, 65536]
+
+/** What opening found and did. */
+export interface OpenReport {
+  /** The file was made by this call. */
+  readonly isNew: boolean
+  readonly txid: number
+  /** Set when a meta page could not be used, so that the file stands at the other one. */
+  readonly fallback: { readonly slot: 0 | 1; readonly reason: string } | undefined
+}
+
+export interface OpenSetup {
+  readonly disk: Disk
+  readonly file: DiskFile
+  readonly writable: boolean
+  readonly pageSizeBytes: number
+  readonly persistFreelist: boolean
+  readonly generation: 'newest' | 'previous'
+  readonly cacheBytes: number
+  readonly isStrict: boolean
+}
+
+export function openCore(setup: OpenSetup): { core: Core; report: OpenReport } {
+  const { file, writable } = setup
+  const isNew = writable && isUnborn(file)
+  if (isNew) createImage(setup)
+  const { pageSizeBytes, readings } = readMetas(file)
+  const { meta, other, fallback } = chooseMeta(setup, readings)
+  const pager = new Pager(file, pageSizeBytes, setup.cacheBytes, setup.isStrict)
+  const core = new Core(file, pager, meta, setup.persistFreelist)
+  if (writable) {
+    if (!isNew) confirmMeta(setup, meta)
+    loadFreelist(core, other)
+  }
+  return { core, report: { isNew, txid: meta.txid, fallback } }
+}
+
+/** The four pages of an empty database, as bbolt lays them out. */
+export function emptyImage(pageSizeBytes: number): Uint8Array {
+  const image = new Uint8Array(4 * pageSizeBytes)
+  const base = { pageSizeBytes, flags: 0, rootPgid: 3, rootSequence: 0n, freelistPgid: 2 }
+  image.set(encodeMetaPage({ ...base, highWaterMark: 4, txid: 0, slot: 0 }), 0)
+  image.set(encodeMetaPage({ ...base, highWaterMark: 4, txid: 1, slot: 1 }), pageSizeBytes)
+  image.set(encodeFreelistPage(2, new PageSet(), 1, pageSizeBytes), 2 * pageSizeBytes)
+  const leaf = 3 * pageSizeBytes
+  const view = new DataView(image.buffer)
+  view.setUint32(leaf, 3, true)
+  view.setUint16(leaf + 8, PAGE_LEAF, true)
+  sealRun(image, view, leaf, leaf + PAGE_HEADER_SIZE, leaf + pageSizeBytes)
+  return image
+}
+
+/**
+ * Whether the file was never finished: it is empty, or each of its sectors is either zero or what
+ * `createImage` would have written there. No open of such a file has ever returned.
+ */
+function isUnborn(file: DiskFile): boolean {
+  const size = file.size()
+  if (size === 0) return true
+  const sizeMax = 4 * 65536
+  if (size % 512 !== 0 || size > sizeMax) return false
+  const found = new Uint8Array(size)
+  if (file.read(found, 0) !== size) return false
+  return PAGE_SIZES.some((pageSizeBytes) => {
+    if (size > 4 * pageSizeBytes) return false
+    const image = emptyImage(pageSizeBytes)
+    let isWhole = size === image.length
+    for (let at = 0; at < size; at += 512) {
+      const sector = Buffer.from(found.buffer, at, 512)
+      const isWritten = sector.equals(image.subarray(at, at + 512))
+      if (!isWritten) {
+        if (sector.some((byte) => byte !== 0)) return false
+        isWhole = false
+      }
+    }
+    return !isWhole
+  })
+}
+
+function createImage({ disk, file, pageSizeBytes }: OpenSetup): void {
+  const image = emptyImage(pageSizeBytes)
+  file.truncate(image.length)
+  file.write(image, 0)
+  file.sync('full')
+  disk.syncDirectory(disk.directoryOf(file.path))
+}
+
+/** Makes sure that the meta which is about to be believed is on the disk, not only in memory. */
+function confirmMeta({ disk, file }: OpenSetup, meta: Meta): void {
+  const bytes = new Uint8Array(meta.pageSizeBytes)
+  const position = meta.slot * meta.pageSizeBytes
+  file.read(bytes, position)
+  file.write(bytes, position)
+  file.sync('full')
+  disk.syncDirectory(disk.directoryOf(file.path))
+}
+
+interface Metas {
+  readonly pageSizeBytes: number
+  readonly readings: readonly [MetaReading, MetaReading]
+}
+
+function readMetas(file: DiskFile): Metas {
+  const probe = new Uint8Array(PROBE_SIZE)
+  const got = file.read(probe, 0)
+  const first = decodeMeta(probe.subarray(0, got), PAGE_HEADER_SIZE, 0)
+  const pageSizeBytes = 'meta' in first ? first.meta.pageSizeBytes : probeSecond(file)
+  if (pageSizeBytes === undefined) throw noMeta(file, 'fault' in first ? first.fault : undefined)
+  const page = new Uint8Array(PROBE_SIZE)
+  const size = file.read(page, pageSizeBytes)
+  return {
+    pageSizeBytes,
+    readings: [first, decodeMeta(page.subarray(0, size), PAGE_HEADER_SIZE, 1)],
+  }
+}
+
+/** The page size that meta 1 names at the place where it then must be. */
+function probeSecond(file: DiskFile): number | undefined {
+  const size = file.size()
+  const probe = new Uint8Array(PROBE_SIZE)
+  for (let step = 0; step < PROBE_STEPS; step++) {
+    const position = 1024 * 2 ** step
+    if (position >= size - 1024) return undefined
+    const got = file.read(probe, position)
+    const reading = decodeMeta(probe.subarray(0, got), PAGE_HEADER_SIZE, 1)
+    if ('meta' in reading && reading.meta.pageSizeBytes === position) return position
+  }
+  return undefined
+}
+
+function noMeta(file: DiskFile, fault: MetaFault | undefined): KvError {
+  const { path } = file
+  switch (fault?.kind) {
+    case 'version':
+      return new KvError('KV_BAD_VERSION', `${path}: format version ${fault.version}, expected 2`)
+    case 'big-endian':
+      return new KvError(
+        'KV_BAD_FILE',
+        `${path}: written on a big-endian machine, which is not supported`,
+      )
+    case 'checksum':
+      return new CorruptionError('neither meta page has a right checksum', {
+        file: path,
+        offset: 16,
+      })
+    case 'fields':
+      return new CorruptionError(
+        `meta 0 names an impossible ${fault.reason}, and meta 1 is no better`,
+        {
+          file: path,
+          offset: 16,
+        },
+      )
+    default:
+      return new KvError(
+        'KV_BAD_FILE',
+        `${path}: not a bbolt database (no meta page has its magic number)`,
+      )
+  }
+}
+
+interface Choice {
+  readonly meta: Meta
+  /** The generation before, where its meta can be used. */
+  readonly other: Meta | undefined
+  readonly fallback: OpenReport['fallback']
+}
+
+function chooseMeta(setup: OpenSetup, readings: readonly [MetaReading, MetaReading]): Choice {
+  const { file } = setup
+  const size = file.size()
+  const usable: Meta[] = []
+  let fallback: OpenReport['fallback']
+  for (const slot of [0, 1] as const) {
+    const reading = readings[slot]
+    const reason = 'fault' in reading ? describeFault(reading.fault) : sizeFault(reading.meta, size)
+    if (reason !== undefined) fallback = { slot, reason }
+    else if ('meta' in reading) usable.push(reading.meta)
+  }
+  usable.sort((a, b) => b.txid - a.txid || a.slot - b.slot)
+  const [newest, older] = usable
+  if (newest === undefined) {
+    const reason = fallback?.reason ?? 'unusable'
+    throw new CorruptionError(`neither meta page can be used: ${reason}`, {
+      file: file.path,
+      offset: 16,
+    })
+  }
+  if (setup.generation === 'newest') return { meta: newest, other: older, fallback }
+  if (older === undefined) {
+    throw new KvError(
+      'KV_NOT_FOUND',
+      `${file.path}: there is no generation before transaction ${newest.txid}`,
+    )
+  }
+  const asked = { slot: newest.slot, reason: `transaction ${newest.txid} was passed over as asked` }
+  return { meta: older, other: undefined, fallback: asked }
+}
+
+function sizeFault(meta: Meta, fileSizeBytes: number): string | undefined {
+  const end = meta.highWaterMark * meta.pageSizeBytes
+  if (end <= fileSizeBytes) return undefined
+  return `the file ends at ${fileSizeBytes}, before its high-water mark at ${end}`
+}
+
+function describeFault(fault: MetaFault): string {
+  switch (fault.kind) {
+    case 'absent':
+      return 'the file ends before it'
+    case 'magic':
+      return 'it has no magic number'
+    case 'big-endian':
+      return 'it is big-endian'
+    case 'version':
+      return `it has format version ${fault.version}`
+    case 'checksum':
+      return 'its checksum is wrong'
+    case 'fields':
+      return `it names an impossible ${fault.reason}`
+  }
+}
+
+/**
+ * Fills the freelist of a file about to be written, and holds back what `other`, the generation
+ * before, still needs: the pages that are free in the newest generation and not in that one.
+ */
+function loadFreelist(core: Core, other: Meta | undefined): void {
+  const free = readFree(core, core.meta)
+  const isOlder = other !== undefined && other.txid < core.meta.txid
+  const heldBy = isOlder ? freeOfOther(core, other) : undefined
+  const held: number[] = []
+  for (const pgid of free) {
+    if (heldBy === undefined || pgid >= heldBy.highWaterMark || heldBy.free.has(pgid)) {
+      core.freelist.addFree(pgid)
+    } else {
+      held.push(pgid, 1)
+    }
+  }
+  if (isOlder && heldBy !== undefined) core.previous = other
+  core.freelist.addPending(core.meta.txid, held)
+}
+
+interface OtherFree {
+  readonly free: PageSet
+  readonly highWaterMark: number
+}
+
+/** The free pages of the older generation; undefined where it is not whole, as bbolt leaves it. */
+function freeOfOther(core: Core, other: Meta): OtherFree | undefined {
+  try {
+    const free = new PageSet()
+    if (other.freelistPgid !== undefined) {
+      for (const pgid of readListed(core, other).ids) free.add(pgid)
+    } else {
+      const reachable = reachablePages(core, other)
+      for (let pgid = 2; pgid < other.highWaterMark; pgid++) {
+        if (!reachable.has(pgid)) free.add(pgid)
+      }
+    }
+    return { free, highWaterMark: other.highWaterMark }
+  } catch (error) {
+    if (isKvError(error, 'KV_CORRUPT')) return undefined
+    throw error
+  }
+}
+
+/** The free pages of a generation, ascending. */
+function readFree(core: Core, meta: Meta): Iterable<number> {
+  if (meta.freelistPgid !== undefined) {
+    const { ids, pageCount } = readListed(core, meta)
+    core.freelistRun = { first: meta.freelistPgid, count: pageCount }
+    return ids
+  }
+  const reachable = reachablePages(core, meta)
+  const free = new PageSet()
+  for (let pgid = 2; pgid < meta.highWaterMark; pgid++) if (!reachable.has(pgid)) free.add(pgid)
+  return free
+}
+
+/** The ids that a generation's freelist page lists. */
+export function readListed(core: Core, meta: Meta): { ids: number[]; pageCount: number } {
+  const pgid = meta.freelistPgid ?? 0
+  const { bytes, fault } = core.pager.readRun(pgid, meta.highWaterMark)
+  if (fault !== undefined) throw core.pager.corruption(pgid, fault)
+  const ids = decodeFreelistPage(bytes, meta.highWaterMark)
+  if (typeof ids === 'string') throw core.pager.corruption(pgid, ids)
+  return { ids, pageCount: bytes.length / core.pageSizeBytes }
+}

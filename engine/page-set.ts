@@ -1,0 +1,113 @@
+/**
+ * A set of page ids as a bitmap: one bit a page, so a freelist of a million ids is 128 KiB and
+ * finding a run is a scan of words.
+ */
+
+import { assert } from '../base/assert.ts'
+
+const WORD_BITS = 32
+
+export class PageSet {
+  #words = new Uint32Array(64)
+  #size = 0
+  /** No word below this index has a bit set. */
+  #firstWord = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  has(pgid: number): boolean {
+    const word = this.#words[Math.floor(pgid / WORD_BITS)]
+    return word !== undefined && ((word >>> (pgid % WORD_BITS)) & 1) === 1
+  }
+
+  /** Adds an id. Returns false if it was there. */
+  add(pgid: number): boolean {
+    const at = Math.floor(pgid / WORD_BITS)
+    if (at >= this.#words.length) this.#grow(at + 1)
+    const bit = (1 << (pgid % WORD_BITS)) >>> 0
+    const word = this.#words[at] as number
+    if ((word & bit) !== 0) return false
+    this.#words[at] = word | bit
+    this.#size++
+    if (at < this.#firstWord) this.#firstWord = at
+    return true
+  }
+
+  /** Removes an id. Returns false if it was not there. */
+  delete(pgid: number): boolean {
+    if (!this.has(pgid)) return false
+    const at = Math.floor(pgid / WORD_BITS)
+    this.#words[at] = (this.#words[at] as number) & ~(1 << (pgid % WORD_BITS))
+    this.#size--
+    return true
+  }
+
+  /** Takes the lowest run of `count` consecutive ids out of the set. undefined: there is none. */
+  takeRun(count: number): number | undefined {
+    assert(count >= 1, 'takeRun: count')
+    if (this.#size < count) return undefined
+    const first = this.#findRun(count)
+    if (first === undefined) return undefined
+    for (let i = 0; i < count; i++) this.delete(first + i)
+    return first
+  }
+
+  #findRun(count: number): number | undefined {
+    const words = this.#words
+    let at = this.#firstWord
+    while (at < words.length && words[at] === 0) at++
+    this.#firstWord = at
+    let runStart = 0
+    let runSize = 0
+    for (; at < words.length; at++) {
+      const word = words[at] as number
+      if (word === 0) {
+        runSize = 0
+        continue
+      }
+      for (
+        let bit = word === 0xffffffff ? 0 : 31 - Math.clz32(word & -word);
+        bit < WORD_BITS;
+        bit++
+      ) {
+        if (((word >>> bit) & 1) === 0) {
+          runSize = 0
+          continue
+        }
+        if (runSize === 0) runStart = at * WORD_BITS + bit
+        if (++runSize === count) return runStart
+      }
+      // A run may go on in the next word; one that ended inside this word was reset above.
+    }
+    return undefined
+  }
+
+  /** Ids in ascending order. */
+  *[Symbol.iterator](): Generator<number, void, undefined> {
+    const words = this.#words
+    for (let at = this.#firstWord; at < words.length; at++) {
+      let word = words[at] as number
+      while (word !== 0) {
+        const low = word & -word
+        yield at * WORD_BITS + (31 - Math.clz32(low))
+        word ^= low
+      }
+    }
+  }
+
+  copy(): PageSet {
+    const other = new PageSet()
+    other.#words = this.#words.slice()
+    other.#size = this.#size
+    other.#firstWord = this.#firstWord
+    return other
+  }
+
+  #grow(words: number): void {
+    const larger = new Uint32Array(Math.max(words, this.#words.length * 2))
+    larger.set(this.#words)
+    this.#words = larger
+  }
+}

@@ -1,0 +1,56 @@
+/** Walks over everything that a bucket reaches: pages, nodes, buckets inside. Iterative, bounded in depth. */
+
+import type { Bucket } from './bucket.ts'
+import type { Tree } from './tree.ts'
+import { childAt } from './tree.ts'
+import type { PageRef } from './tx-pages.ts'
+
+/** Calls `visit` for each page or node of one tree, parents first, in key order. */
+export function walkTree(tree: Tree, visit: (ref: PageRef, depth: number) => void): void {
+  const refs: PageRef[] = [tree.root()]
+  const indexes: number[] = [0]
+  let depth = 0
+  visit(refs[0] as PageRef, 0)
+  while (depth >= 0) {
+    const ref = refs[depth] as PageRef
+    const index = indexes[depth] as number
+    if (ref.isLeaf || index >= ref.count) {
+      depth--
+      if (depth >= 0) indexes[depth] = (indexes[depth] as number) + 1
+      continue
+    }
+    const child = childAt(tree.pages, refs, indexes, depth)
+    depth++
+    refs[depth] = child
+    indexes[depth] = 0
+    visit(child, depth)
+  }
+}
+
+/** Names of the buckets that a leaf holds, owned. */
+export function bucketNamesOf(leaf: PageRef): Uint8Array[] {
+  const names: Uint8Array[] = []
+  for (let i = 0; i < leaf.count; i++) {
+    if (!leaf.isBucket(i)) continue
+    const start = leaf.keyStart(i)
+    names.push(leaf.bytes.slice(start, start + leaf.keySize(i)))
+  }
+  return names
+}
+
+/** The page runs of a bucket and of all buckets in it: [first, count, first, count, …]. */
+export function collectPages(bucket: Bucket): number[] {
+  const { pages } = bucket.tx
+  const runs: number[] = []
+  const stack: Bucket[] = [bucket]
+  for (let b = stack.pop(); b !== undefined; b = stack.pop()) {
+    const names: Uint8Array[] = []
+    walkTree(b.tree, (ref) => {
+      // A node's page was freed when the node was made; an inline page has none.
+      if (!ref.isNode && ref.pgid !== 0) runs.push(ref.pgid, ref.sizeBytes / pages.pageSizeBytes)
+      if (ref.isLeaf) names.push(...bucketNamesOf(ref))
+    })
+    for (const name of names) stack.push(b.mustFindBucket(name))
+  }
+  return runs
+}

@@ -1,0 +1,28 @@
+/** The set of pages that one generation reaches: for files whose freelist is not persisted. */
+
+import type { Core } from './core.ts'
+import type { Meta } from './meta.ts'
+import { PageSet } from './page-set.ts'
+import { collectPages } from './reach.ts'
+import { Tx } from './tx.ts'
+
+/** Walks all buckets of `meta`. Throws CorruptionError where the walk meets damage. */
+export function reachablePages(core: Core, meta: Meta): PageSet {
+  const host = { commit: noCommit, commitAsync: noCommit, ended: () => {} }
+  const tx = new Tx({ host, pager: core.pager, meta, writable: false, id: meta.txid })
+  const reachable = new PageSet()
+  const runs = collectPages(tx.root)
+  for (let i = 0; i < runs.length; i += 2) {
+    for (let k = 0; k < (runs[i + 1] as number); k++) {
+      const pgid = (runs[i] as number) + k
+      if (!reachable.add(pgid)) throw core.pager.corruption(pgid, 'it is reached twice')
+    }
+  }
+  tx.close()
+  core.pager.trim()
+  return reachable
+}
+
+function noCommit(): never {
+  throw new TypeError('a read transaction has nothing to commit')
+}

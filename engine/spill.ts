@@ -1,0 +1,90 @@
+/**
+ * Turns what a transaction has changed into pages with ids: buckets from the innermost out, each
+ * tree balanced, small buckets inlined, everything else given a place.
+ */
+
+import type { Bucket } from './bucket.ts'
+import { balance, nodeLevels } from './balance.ts'
+import { pagesFor } from './format.ts'
+import { encodeBucketHeader, encodeInlineBucket, isInlineable } from './inline.ts'
+import type { Node } from './node.ts'
+
+/** A node and the run that it will be written to. */
+export interface PlacedNode {
+  readonly node: Node
+  readonly pageCount: number
+}
+
+/** Finds room for `pageCount` consecutive pages and returns the first. */
+export type Allocate = (pageCount: number) => number
+
+interface NamedBucket {
+  readonly bucket: Bucket
+  readonly parent: Bucket | undefined
+  readonly name: string
+}
+
+/** Places all changed nodes under `root`; returns them. The root bucket's `rootPgid` is then final. */
+export function spill(root: Bucket, allocate: Allocate): PlacedNode[] {
+  const placed: PlacedNode[] = []
+  const order = openBuckets(root)
+  // Innermost first: a bucket's new header is an edit of the bucket it is in.
+  for (let i = order.length - 1; i > 0; i--) {
+    const { bucket, parent, name } = order[i] as NamedBucket
+    const value = spillBucket(bucket, allocate, placed)
+    if (value === undefined) continue
+    parent?.tree.put(Buffer.from(name, 'latin1'), value, true)
+  }
+  balance(root.tree)
+  place(root, allocate, placed)
+  return placed
+}
+
+/** The root and every bucket opened under it, outer before inner. */
+function openBuckets(root: Bucket): NamedBucket[] {
+  const order: NamedBucket[] = [{ bucket: root, parent: undefined, name: '' }]
+  for (let i = 0; i < order.length; i++) {
+    const { bucket } = order[i] as NamedBucket
+    for (const [name, child] of bucket.children) order.push({ bucket: child, parent: bucket, name })
+  }
+  return order
+}
+
+/** The new value of a bucket's entry; undefined where it need not change. */
+function spillBucket(
+  bucket: Bucket,
+  allocate: Allocate,
+  placed: PlacedNode[],
+): Uint8Array | undefined {
+  const { tree, sequence } = bucket
+  if (tree.rootNode < 0) {
+    if (!bucket.isHeaderChanged) return undefined
+    const page = tree.inlinePage
+    if (page === undefined) return encodeBucketHeader(tree.rootPgid, sequence)
+    const header = encodeBucketHeader(0, sequence)
+    const image = page.bytes.subarray(page.base, page.base + page.sizeBytes)
+    return Buffer.concat([header, image])
+  }
+  balance(tree)
+  if (tree.rootNode >= 0) {
+    const root = tree.pages.node(tree.rootNode)
+    if (isInlineable(root, tree.pages.pageSizeBytes)) return encodeInlineBucket(root, sequence)
+  }
+  place(bucket, allocate, placed)
+  return encodeBucketHeader(tree.rootPgid, sequence)
+}
+
+/** Gives each node of a bucket's tree a run, leaves first and in key order, so that scans read on. */
+function place(bucket: Bucket, allocate: Allocate, placed: PlacedNode[]): void {
+  const { tree } = bucket
+  if (tree.rootNode < 0) return
+  const levels = nodeLevels(tree)
+  for (const level of levels.reverse()) {
+    for (const node of level) {
+      const pageCount = pagesFor(node.packedSize(), tree.pages.pageSizeBytes)
+      node.pgid = allocate(pageCount)
+      placed.push({ node, pageCount })
+    }
+  }
+  tree.rootPgid = tree.pages.node(tree.rootNode).pgid
+}

@@ -1,0 +1,280 @@
+/**
+ * The B+tree of one bucket: searching it, and editing it inside a write transaction.
+ *
+ * A root is a page of the file, a page inside the parent bucket's value (inline), or a node. Editing
+ * makes nodes of the pages on the path from the root, once a transaction, and records their
+ * runs as freed; nodes that grow past a page are split at once, thin ones are merged at commit
+ * (balance.ts).
+ *
+ * Before a child page is believed it must fit its parent: its first key is byte-equal to the
+ * separator, and its last key lies below the next separator of the path. So a damaged file can't lead
+ * a walk to the same page twice, and every walk ends.
+ */
+
+import { assert } from '../base/assert.ts'
+import { compareRange } from '../base/bytes.ts'
+import {
+  BRANCH_CHILDREN_MIN,
+  FILL_PERCENT_DEFAULT,
+  FILL_PERCENT_MAX,
+  FILL_PERCENT_MIN,
+  TREE_DEPTH_MAX,
+} from './format.ts'
+import { Node } from './node.ts'
+import type { Page } from './page.ts'
+import { link, startsWithKey } from './pager.ts'
+import type { PageRef, TxPages } from './tx-pages.ts'
+
+export class Tree {
+  readonly pages: TxPages
+  /** 0 while the tree is inline or has no page yet. */
+  rootPgid: number
+  inlinePage: Page | undefined
+  /** Number of the root node, or -1 while the tree is unchanged. */
+  rootNode = -1
+  /** Counts edits, so that cursors know when to find their place again. */
+  version = 0
+  fillPercent: number = FILL_PERCENT_DEFAULT
+  /** Where the last `find` ended. */
+  leaf: PageRef | undefined = undefined
+  #depth = 0
+
+  constructor(pages: TxPages, rootPgid: number, inlinePage: Page | undefined) {
+    this.pages = pages
+    this.rootPgid = rootPgid
+    this.inlinePage = inlinePage
+  }
+
+  root(): PageRef {
+    if (this.rootNode >= 0) return this.pages.node(this.rootNode)
+    return this.inlinePage ?? this.pages.page(this.rootPgid)
+  }
+
+  /** Descends to the leaf for `key`: the index of the key in `leaf`, or ~index where it would be. */
+  find(key: Uint8Array): number {
+    const { pathRefs, pathIndexes } = this.pages
+    let ref = this.root()
+    let depth = 0
+    while (!ref.isLeaf) {
+      pathRefs[depth] = ref
+      pathIndexes[depth] = branchIndex(ref, key)
+      ref = childAt(this.pages, pathRefs, pathIndexes, depth)
+      depth++
+    }
+    pathRefs[depth] = ref
+    const index = ref.search(key)
+    pathIndexes[depth] = index < 0 ? ~index : index
+    this.leaf = ref
+    this.#depth = depth
+    return index
+  }
+
+  /** Sets a key. The whole path is in memory and checked before the first edit. */
+  put(key: Uint8Array, value: Uint8Array, isBucket: boolean): void {
+    this.putFound(this.find(key), key, value, isBucket)
+  }
+
+  /** Sets a key that `find` has just looked for, with `index` its answer. */
+  putFound(index: number, key: Uint8Array, value: Uint8Array, isBucket: boolean): void {
+    const leaf = this.#ownPath()
+    if (index >= 0) leaf.replaceValue(index, value, isBucket)
+    else leaf.insertLeaf(~index, key, value, isBucket)
+    this.#edited()
+    this.#splitUp(index < 0 && this.#isRightEdge())
+  }
+
+  /** Removes the key that `find` has just found at `index`. */
+  removeFound(index: number): void {
+    this.#ownPath().remove(index)
+    this.#edited()
+  }
+
+  #edited(): void {
+    this.version++
+    this.pages.isChanged = true
+  }
+
+  /** Makes nodes of the pages on the path of the last `find`; returns the leaf. */
+  #ownPath(): Node {
+    const { pages } = this
+    const { pathRefs, pathIndexes } = pages
+    for (let depth = 0; depth <= this.#depth; depth++) {
+      const ref = pathRefs[depth] as PageRef
+      if (ref.isNode) continue
+      const node = Node.fromPage(ref)
+      const nodeNumber = pages.addNode(node)
+      if (depth === 0) this.#setRoot(nodeNumber)
+      else (pathRefs[depth - 1] as Node).setChildNode(pathIndexes[depth - 1] as number, nodeNumber)
+      if (ref !== this.inlinePage) pages.freePage(ref)
+      pathRefs[depth] = node
+    }
+    this.inlinePage = undefined
+    const leaf = pathRefs[this.#depth] as PageRef
+    assert(leaf.isNode && leaf.isLeaf, 'tree: the path does not end in a leaf node')
+    return leaf
+  }
+
+  #setRoot(nodeNumber: number): void {
+    this.rootNode = nodeNumber
+    this.rootPgid = 0
+  }
+
+  /** Whether the last `find` ended behind the last key of the tree. */
+  #isRightEdge(): boolean {
+    const { pathRefs, pathIndexes } = this.pages
+    for (let depth = 0; depth <= this.#depth; depth++) {
+      if ((pathIndexes[depth] as number) !== (pathRefs[depth] as PageRef).count - 1) return false
+    }
+    return true
+  }
+
+  /** Splits the nodes of the path that have outgrown a page, from the leaf up. */
+  #splitUp(isAppend: boolean): void {
+    const { pathRefs, pathIndexes, pageSizeBytes } = this.pages
+    for (let depth = this.#depth; depth >= 0; depth--) {
+      const node = pathRefs[depth] as Node
+      if (node.packedSize() <= pageSizeBytes) return
+      if (depth > 0) {
+        const parent = pathRefs[depth - 1] as Node
+        splitNode(this.pages, node, parent, pathIndexes[depth - 1] as number, this.cut(isAppend))
+      } else {
+        this.splitRoot(this.cut(isAppend))
+      }
+    }
+  }
+
+  /** The policy by which an oversize node is cut. */
+  cut(isAppend: boolean): CutPolicy {
+    const fill = Math.min(FILL_PERCENT_MAX, Math.max(FILL_PERCENT_MIN, this.fillPercent))
+    return { isAppend, target: Math.floor(this.pages.pageSizeBytes * fill) }
+  }
+
+  /** Splits an oversize root under a new one, until the root fits a page or can't be split. */
+  splitRoot(policy: CutPolicy): void {
+    const { pages } = this
+    for (let depth = 0; depth < TREE_DEPTH_MAX; depth++) {
+      const root = pages.node(this.rootNode)
+      if (root.packedSize() <= pages.pageSizeBytes || cutIndex(root, policy) === undefined) return
+      const top = new Node(false)
+      top.insertChild(0, root.key(0), this.rootNode)
+      splitNode(pages, root, top, 0, policy)
+      this.#setRoot(pages.addNode(top))
+    }
+  }
+}
+
+export interface CutPolicy {
+  /** The keys arrive in order at the right edge: leave the left side full. */
+  readonly isAppend: boolean
+  /** Bytes of page to leave on the left side otherwise. */
+  readonly target: number
+}
+
+function cutIndex(node: Node, policy: CutPolicy): number | undefined {
+  if (!policy.isAppend) return node.splitIndex(policy.target)
+  const rightCount = node.isLeaf ? 1 : BRANCH_CHILDREN_MIN
+  return node.count >= 2 * rightCount ? node.count - rightCount : undefined
+}
+
+/** Cuts `node`, child `index` of `parent`, until every piece fits a page or can't be cut. */
+export function splitNode(
+  pages: TxPages,
+  node: Node,
+  parent: Node,
+  index: number,
+  policy: CutPolicy,
+): number {
+  let piece = node
+  let at = index
+  while (piece.packedSize() > pages.pageSizeBytes) {
+    const cut = cutIndex(piece, policy)
+    if (cut === undefined) break
+    const right = piece.splitAt(cut)
+    at++
+    parent.insertChild(at, right.key(0), pages.addNode(right))
+    piece = right
+  }
+  return at
+}
+
+/** The child of a branch in which `key` is, if it is anywhere. */
+export function branchIndex(branch: PageRef, key: Uint8Array): number {
+  const index = branch.search(key)
+  if (index >= 0) return index
+  return ~index === 0 ? 0 : ~index - 1
+}
+
+/** The child at the end of a path: element `indexes[depth]` of branch `refs[depth]`. */
+export function childAt(
+  pages: TxPages,
+  refs: readonly PageRef[],
+  indexes: readonly number[],
+  depth: number,
+): PageRef {
+  const parent = refs[depth] as PageRef
+  const index = indexes[depth] as number
+  if (parent.isNode) {
+    const nodeNumber = parent.childNode(index)
+    if (nodeNumber >= 0) return pages.node(nodeNumber)
+  } else {
+    const kid = parent.kids?.[index]
+    if (kid !== undefined) {
+      kid.isTouched = true
+      return kid
+    }
+  }
+  const child = pages.page(parent.childPgid(index))
+  const fault = misfit(pages, refs, indexes, depth, child)
+  if (fault !== undefined) throw pages.pager.corruption(child.pgid, fault)
+  if (!parent.isNode) link(parent, index, child)
+  return child
+}
+
+/** Why `child` can't be what the path leads to, or undefined. */
+function misfit(
+  pages: TxPages,
+  refs: readonly PageRef[],
+  indexes: readonly number[],
+  depth: number,
+  child: Page,
+): string | undefined {
+  if (depth + 1 >= TREE_DEPTH_MAX) return `it lies deeper than ${TREE_DEPTH_MAX} levels`
+  const parent = refs[depth] as PageRef
+  const index = indexes[depth] as number
+  if (child.count === 0) return 'an empty leaf below a branch'
+  const start = parent.keyStart(index)
+  const end = start + parent.keySize(index)
+  if (pages.pager.isStrict) {
+    if (!startsWithKey(child, parent.bytes, start, end)) {
+      return 'its first key is not the key that leads to it'
+    }
+  } else {
+    const first = child.keyStart(0)
+    const firstEnd = first + child.keySize(0)
+    if (compareRange(child.bytes, first, firstEnd, parent.bytes, start, end) < 0) {
+      return 'its first key is smaller than the key that leads to it'
+    }
+  }
+  return passesBound(refs, indexes, depth, child)
+    ? 'its last key reaches into the page that follows it'
+    : undefined
+}
+
+function passesBound(
+  refs: readonly PageRef[],
+  indexes: readonly number[],
+  depth: number,
+  child: Page,
+): boolean {
+  for (let level = depth; level >= 0; level--) {
+    const ref = refs[level] as PageRef
+    const next = (indexes[level] as number) + 1
+    if (next >= ref.count) continue
+    const bound = ref.keyStart(next)
+    const last = child.keyStart(child.count - 1)
+    const lastEnd = last + child.keySize(child.count - 1)
+    const boundEnd = bound + ref.keySize(next)
+    return compareRange(child.bytes, last, lastEnd, ref.bytes, bound, boundEnd) >= 0
+  }
+  return false
+}

@@ -1,0 +1,183 @@
+/**
+ * A transaction: a view of the whole file at one root and, if it is writable, the changes made to it.
+ *
+ * A reader pins its root: it costs nothing, blocks nobody, and sees that moment until it ends.
+ * There is one writer at a time. A writer that changed nothing does not commit and uses no txid.
+ */
+
+import { KvError } from '../base/errors.ts'
+import { Bucket } from './bucket.ts'
+import type { Cursor } from './cursor.ts'
+import type { Meta } from './meta.ts'
+import type { PlacedNode } from './spill.ts'
+import { Tree } from './tree.ts'
+import { TxPages } from './tx-pages.ts'
+import type { Pager } from './pager.ts'
+
+/** What a transaction asks of the engine that began it. */
+export interface TxHost {
+  commit(tx: Tx): void
+  commitAsync(tx: Tx): Promise<void>
+  ended(tx: Tx): void
+}
+
+export interface TxSetup {
+  readonly host: TxHost
+  readonly pager: Pager
+  readonly meta: Meta
+  readonly writable: boolean
+  /** The number the commit will have, or for a reader that of the root it sees. */
+  readonly id: number
+}
+
+export class Tx {
+  /** The txid: of the root it sees, or, of a writer, the one its commit will have. */
+  readonly id: number
+  readonly writable: boolean
+  /** The meta whose root this transaction began at. */
+  readonly meta: Meta
+  readonly pages: TxPages
+  /** The bucket of the top-level buckets. It holds no values. */
+  readonly root: Bucket
+  /** Filled while committing. */
+  placed: PlacedNode[] = []
+  readonly #host: TxHost
+  #state: 'open' | 'committing' | 'closed' = 'open'
+  #isManaged = false
+  #commitHandlers: (() => void)[] = []
+
+  /** Made by `Engine.begin`, `Engine.view` and `Engine.update`. */
+  constructor(setup: TxSetup) {
+    this.id = setup.id
+    this.writable = setup.writable
+    this.meta = setup.meta
+    this.#host = setup.host
+    this.pages = new TxPages(setup.pager, setup.meta.highWaterMark)
+    const tree = new Tree(this.pages, setup.meta.rootPgid, undefined)
+    this.root = new Bucket(this, tree, setup.meta.rootSequence)
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  /** Bytes of the file that this transaction's root may use: high-water mark × page size. */
+  get sizeBytes(): number {
+    return this.meta.highWaterMark * this.meta.pageSizeBytes
+  }
+
+  /** Opens a top-level bucket; undefined where there is none. */
+  bucket(name: string | Uint8Array): Bucket | undefined {
+    return this.root.bucket(name)
+  }
+
+  /** Makes a top-level bucket. Errors as `Bucket.createBucket`. */
+  createBucket(name: string | Uint8Array): Bucket {
+    return this.root.createBucket(name)
+  }
+
+  createBucketIfNotExists(name: string | Uint8Array): Bucket {
+    return this.root.createBucketIfNotExists(name)
+  }
+
+  /** Deletes a top-level bucket and all that is in it. Errors as `Bucket.deleteBucket`. */
+  deleteBucket(name: string | Uint8Array): void {
+    this.root.deleteBucket(name)
+  }
+
+  /**
+   * Moves a bucket from `source` to `target`; undefined stands for the top level. Errors as
+   * `Bucket.moveBucket`.
+   */
+  moveBucket(
+    name: string | Uint8Array,
+    source: Bucket | undefined,
+    target: Bucket | undefined,
+  ): void {
+    const from = source ?? this.root
+    if (!(from instanceof Bucket)) throw new TypeError('source: expected a bucket')
+    if (from.tx !== this) throw new TypeError('source: a bucket of another transaction')
+    from.moveBucket(name, target ?? this.root)
+  }
+
+  /** An ordered position among the top-level buckets; every value is undefined. */
+  cursor(): Cursor {
+    return this.root.cursor()
+  }
+
+  /** Names of the top-level buckets, in order, as owned bytes. */
+  bucketNames(): Generator<Uint8Array, void, undefined> {
+    return this.root.bucketNames()
+  }
+
+  /** Calls `handler` after this transaction has become durable and its lock is released. */
+  onCommit(handler: () => void): void {
+    if (typeof handler !== 'function') throw new TypeError('handler: expected a function')
+    this.mustBeWritable()
+    this.#commitHandlers.push(handler)
+  }
+
+  /**
+   * Writes the changes and makes them durable: two syncs, which block the event loop.
+   * @throws {KvError} KV_TX_CLOSED, KV_TX_NOT_WRITABLE; KV_NO_SPACE (nothing happened); KV_IO, and then the engine is
+   *   poisoned and `outcome` says whether the commit may be found after reopening
+   */
+  commit(): void {
+    this.#beginCommit()
+    this.#host.commit(this)
+    this.#committed()
+  }
+
+  /** `commit` that leaves the event loop free while the disk syncs. */
+  async commitAsync(): Promise<void> {
+    this.#beginCommit()
+    await this.#host.commitAsync(this)
+    this.#committed()
+  }
+
+  /** Ends the transaction; a writer's changes are dropped. Does nothing when it has ended. */
+  rollback(): void {
+    if (this.#state === 'closed') return
+    if (this.#isManaged) throw new TypeError('tx: it is ended by update() or view(), not by hand')
+    if (this.#state === 'committing') throw new KvError('KV_TX_BUSY', 'tx: it is being committed')
+    this.close()
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#state === 'open') this.rollback()
+  }
+
+  mustBeOpen(): void {
+    if (this.#state !== 'open') {
+      throw new KvError('KV_TX_CLOSED', `transaction ${this.id} has ended`)
+    }
+  }
+
+  mustBeWritable(): void {
+    this.mustBeOpen()
+    if (!this.writable) throw new KvError('KV_TX_NOT_WRITABLE', 'the transaction is read-only')
+  }
+
+  /** Marks it as run by `update` or `view`, which alone may end it. */
+  manage(isManaged: boolean): void {
+    this.#isManaged = isManaged
+  }
+
+  /** Ends it without a word to the caller's rules. Idempotent. */
+  close(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.pages.end()
+    this.#host.ended(this)
+  }
+
+  #beginCommit(): void {
+    this.mustBeWritable()
+    if (this.#isManaged) throw new TypeError('tx: it is ended by update(), not by hand')
+    this.#state = 'committing'
+  }
+
+  #committed(): void {
+    for (const handler of this.#commitHandlers) handler()
+  }
+}
