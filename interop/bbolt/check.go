@@ -21,6 +21,8 @@ const findingsMax = 100
 //	check  bbolt's own Tx.Check
 type findings struct {
 	counts map[string]int
+	// isFatal says that a page is not what its place in the tree says, or has elements that lie outside of it.
+	isFatal bool
 }
 
 func (f *findings) add(source, format string, args ...interface{}) {
@@ -58,10 +60,17 @@ func runCheck(s *settings, args []string) error {
 	f := &findings{counts: map[string]int{"open": 0, "pages": 0, "walk": 0, "check": 0}}
 	summary := object{"sources": f.counts}
 	f.guard("pages", func() { examinePages(args[0], f, summary) })
+	if f.isFatal {
+		// bbolt follows offsets without a look at them: it would read garbage for minutes.
+		f.add("open", "bbolt was not asked: it does not survive such a page")
+	}
 
 	var db *bbolt.DB
 	var err error
 	f.guard("open", func() {
+		if f.isFatal {
+			return
+		}
 		if db, err = s.open(args[0], true, false); err != nil {
 			f.add("open", "%v", err)
 		}

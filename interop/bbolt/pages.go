@@ -172,6 +172,7 @@ func (x *examiner) run() {
 func (x *examiner) claim(id uint64, where string) ([]byte, bool) {
 	if id < 2 || id >= x.meta.highWater {
 		x.add("%s: page %d is out of bounds (%d)", where, id, x.meta.highWater)
+		x.f.isFatal = true
 		return nil, false
 	}
 	start := id * uint64(x.pageSize)
@@ -179,10 +180,12 @@ func (x *examiner) claim(id uint64, where string) ([]byte, bool) {
 	overflow := uint64(le.Uint32(head[12:]))
 	if le.Uint64(head) != id {
 		x.add("%s: page %d says that it is %d", where, id, le.Uint64(head))
+		x.f.isFatal = true
 		return nil, false
 	}
 	if id+overflow >= x.meta.highWater {
 		x.add("%s: page %d with overflow %d is out of bounds (%d)", where, id, overflow, x.meta.highWater)
+		x.f.isFatal = true
 		return nil, false
 	}
 	for i := id; i <= id+overflow; i++ {
@@ -207,6 +210,11 @@ func (x *examiner) elements(page []byte, where string) []element {
 	flags, count := le.Uint16(page[8:]), int(le.Uint16(page[10:]))
 	list := make([]element, 0, count)
 	next := headerSize + count*elementSize
+	if next > len(page) {
+		x.add("%s: %d elements in %d bytes", where, count, len(page))
+		x.f.isFatal = true
+		return nil
+	}
 	for i := 0; i < count; i++ {
 		at := headerSize + i*elementSize
 		raw := page[at:]
@@ -220,6 +228,11 @@ func (x *examiner) elements(page []byte, where string) []element {
 		}
 		if at+pos != next {
 			x.add("%s: element %d lies at %d, not at %d", where, i, at+pos, next)
+		}
+		if end := at + pos + keySize + valueSize; end > len(page) {
+			x.add("%s: element %d of %d ends at %d of %d bytes", where, i, count, end, len(page))
+			x.f.isFatal = true
+			return list
 		}
 		e.key = page[at+pos : at+pos+keySize]
 		e.value = page[at+pos+keySize : at+pos+keySize+valueSize]
@@ -253,6 +266,7 @@ func (x *examiner) page(page []byte, id uint64, where string, depth int) []byte 
 	at := fmt.Sprintf("%s page %d", where, id)
 	if depth > depthMax {
 		x.add("%s: deeper than %d", at, depthMax)
+		x.f.isFatal = true
 		return nil
 	}
 	if depth > x.depth {
@@ -261,6 +275,7 @@ func (x *examiner) page(page []byte, id uint64, where string, depth int) []byte 
 	flags := le.Uint16(page[8:])
 	if flags != flagBranch && flags != flagLeaf {
 		x.add("%s: flags %#x", at, flags)
+		x.f.isFatal = true
 		return nil
 	}
 	list := x.elements(page, at)

@@ -113,7 +113,7 @@ describeBbolt('turns', (bbolt) => {
           for (const turn of setup.turns) await playTurn(bbolt, path, setup, turn, model)
         }),
       ),
-      { numRuns: effort({ smoke: 12, ci: 200, soak: 5000 }) },
+      { numRuns: effort({ smoke: 12, ci: 200, soak: 5000 }), interruptAfterTimeLimit: 500_000 },
     )
   })
 })
