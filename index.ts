@@ -1,2 +1,48 @@
-export { KvError, CorruptionError, CompactedError, ERROR_CODES, isKvError } from './base/errors.ts'
-export type { ErrorCode, Outcome } from './base/errors.ts'
+/**
+ * revbolt: a multi-version key-value store in a directory of yours.
+ *
+ * @module
+ */
+
+export { open } from './store/open.ts'
+export { compare, del, get, put, range, txnOp } from './store/op.ts'
+export type { Comparing } from './store/op.ts'
+export { CompactedError, CorruptionError, ERROR_CODES, KvError, isKvError } from './base/errors.ts'
+export type { DamagePlace, ErrorCode, Outcome } from './base/errors.ts'
+export type {
+  BuiltEncoding,
+  BuiltLocalStore,
+  BuiltOpenOptions,
+  BuiltStore,
+  LocalStore,
+  Store,
+} from './store/types.ts'
+export type { BytesInput, Encoding, Encodings, ValueInput } from './store/types/encoding.ts'
+export type { KeyRange, KeyValue, ResultJson } from './store/types/key-value.ts'
+export type { LeaseReference } from './store/types/lease.ts'
+export type { CallOptions, Status } from './store/types/maintenance.ts'
+export type {
+  GetOptions,
+  Order,
+  RangeOptions,
+  RangeResult,
+  RangeSelection,
+  RevisionFilter,
+  ScanOptions,
+  SortBy,
+} from './store/types/read.ts'
+export type {
+  Compare,
+  CompareOperator,
+  DeleteOp,
+  GetOp,
+  Op,
+  OpResult,
+  PutOp,
+  RangeOp,
+  TxnOp,
+  TxnOptions,
+  TxnRequest,
+  TxnResult,
+} from './store/types/txn.ts'
+export type { DeleteOptions, DeleteResult, PutOptions, PutResult } from './store/types/write.ts'

@@ -19,6 +19,7 @@ export const ERROR_CODES = [
   'KV_LOCK_UNSUPPORTED',
   'KV_READ_ONLY',
   'KV_NOT_FOUND',
+  'KV_EXISTS',
   'KV_BAD_FILE',
   'KV_BAD_VERSION',
   'KV_CORRUPT',
@@ -70,20 +71,24 @@ export class KvError extends Error {
   }
 }
 
-/** Where in which file damage was found. `offset` is in bytes from the start of the file. */
+/**
+ * Where in which file damage was found. `offset` is in bytes from the start of the file; a row above
+ * the pages has none.
+ */
 export interface DamagePlace {
   readonly file: string
-  readonly offset: number
+  readonly offset?: number
 }
 
 /** Bytes on disk that can't be what was written. */
 export class CorruptionError extends KvError {
   override readonly name: string = 'CorruptionError'
   readonly file: string
-  readonly offset: number
+  readonly offset: number | undefined
 
   constructor(message: string, place: DamagePlace, options: KvErrorOptions = {}) {
-    super('KV_CORRUPT', `${place.file}: ${message} (byte offset ${place.offset})`, options)
+    const where = place.offset === undefined ? '' : ` (byte offset ${place.offset})`
+    super('KV_CORRUPT', `${place.file}: ${message}${where}`, options)
     this.file = place.file
     this.offset = place.offset
   }

@@ -14,8 +14,11 @@
  *   3. A new name, a rename and a removal are durable only after `syncDirectory` of the directory.
  *   4. A failed sync is final: the caller may not believe a retry.
  *   5. Operating errors are `KvError`: `KV_NOT_FOUND` (no such file), `KV_NO_SPACE` (ENOSPC, EDQUOT), `KV_LOCKED`,
- *      `KV_LOCK_UNSUPPORTED`, `KV_READ_ONLY` (EROFS, EACCES or EPERM on opening for writing), `KV_IO` (anything else). The
- *      original error is the `cause`.
+ *      `KV_LOCK_UNSUPPORTED`, `KV_READ_ONLY` (EROFS, EACCES or EPERM on opening for writing; a write through a handle
+ *      opened for reading), `KV_CLOSED` (the handle is), `KV_IO` (anything else). The original error is the `cause`.
+ *      Positions and sizes that are no integers from 0 to 2^53 - 1 are a `RangeError`.
+ *   6. Calls under way at the same time happen in any order. An asynchronous call reads or fills the caller's
+ *      bytes until it has settled.
  *
  * The synchronous calls block the event loop; the `Async` twins don't, and behave the same.
  */
@@ -27,13 +30,17 @@ export interface DiskFileOptions {
   readonly mode: 'read' | 'write' | 'create' | 'createNew'
 }
 
-/** A file's identity: the same on two handles if and only if they are the same file. */
+/**
+ * A file's identity: the same on two handles if and only if they are the same file. (Numbers above 2^53, which
+ * some file systems give out, are rounded.)
+ */
 export interface FileIdentity {
   readonly device: number
   readonly inode: number
 }
 
 export interface DiskFile {
+  /** Absolute. */
   readonly path: string
   readonly writable: boolean
 
@@ -56,7 +63,10 @@ export interface DiskFile {
   syncAsync(kind: SyncKind): Promise<void>
 
   identity(): FileIdentity
-  /** Closes the handle and gives back any lock held through it. Idempotent. */
+  /**
+   * Closes the handle and gives back any lock held through it, both as soon as the asynchronous calls
+   * under way have ended. Idempotent.
+   */
   close(): void
 }
 
@@ -66,7 +76,8 @@ export type LockKind = 'exclusive' | 'shared'
  * How a lock is taken.
  *   - `auto`: flock(2), through fs-ext where it loads, else through flock(1); fails with `KV_LOCK_UNSUPPORTED`
  *     where neither is to be had;
- *   - `file`: only a lock file beside the locked one, for places without flock.
+ *   - `file`: a lock file beside the locked one, for places without flock; there `shared` counts as `exclusive`.
+ * Each is refused while another holds the file by the other method; real-lock.ts says how far that goes.
  */
 export type LockMethod = 'auto' | 'file'
 
@@ -84,7 +95,7 @@ export interface Disk {
   exists(path: string): boolean
   /** The identity of what the path names now, or undefined where it names nothing. */
   identityOf(path: string): FileIdentity | undefined
-  /** Names in a directory, sorted. */
+  /** Names in a directory, those of directories included, in UTF-16 order. */
   list(directory: string): string[]
   /** Makes a directory (mode 0700) and its missing parents. */
   makeDirectory(path: string): void
@@ -96,6 +107,10 @@ export interface Disk {
   /**
    * Locks `file` against other processes and other handles, this process's own included. Held
    * until the file is closed. Rejects with `KV_LOCKED` when `timeoutMs` has passed, with `signal.reason` on abort.
+   *
+   * Between opening and locking, another process may have renamed a file over this one. Then the lock is worth nothing and
+   * the call rejects with `KV_IO`; `identityOf(file.path)` then differs from `file.identity()`, and the caller
+   * may open again. A handle that is locked already, or is being locked, is a `TypeError`.
    */
   lock(file: DiskFile, options: LockOptions): Promise<void>
 

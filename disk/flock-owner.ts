@@ -2,8 +2,10 @@
  * Who holds flock(2) on a file, from /proc on Linux; elsewhere nothing is known.
  *
  * /proc/locks names the process that *took* a lock. With flock(1) that process has ended while the lock
- * lives on in the descriptor it was taken for, so then the descriptors of all processes we may look into
- * are searched (/proc/<pid>/fdinfo/<fd> has a `lock:` line for each lock held through it).
+ * lives on in the descriptor it was taken for, and in a container the line is then left out; and some file
+ * systems (overlay, btrfs) go by another device number there. So where /proc/locks does not name a living process, the
+ * descriptors of the processes we may look into are searched: /proc/<pid>/fdinfo/<fd> has a `lock:` line for each lock
+ * held through it.
  */
 
 import * as fs from 'node:fs'
@@ -15,23 +17,24 @@ export interface FlockOwner {
   readonly isExclusive: boolean
 }
 
-/** The holders of flock on the file; empty where there is none or where it can't be known. */
-export function findFlockOwners(identity: FileIdentity): FlockOwner[] {
-  const owners: FlockOwner[] = []
-  const inFile = fileKey(identity)
-  for (const line of readText('/proc/locks').split('\n')) {
-    const lock = parseLock(line)
-    if (lock === undefined || lock.file !== inFile) continue
-    const pid = fs.existsSync(`/proc/${lock.pid}`) ? lock.pid : undefined
-    owners.push({ pid, isExclusive: lock.isExclusive })
-  }
-  return owners
+/** The holders of flock on the file; empty where there is none or where it can't be known. `path` is free of links. */
+export function findFlockOwners(path: string, identity: FileIdentity): FlockOwner[] {
+  const named = readLocks(identity)
+  if (named.length > 0 && named.every((owner) => owner.pid !== undefined)) return named
+  const searched = searchDescriptors(path)
+  return searched.length > 0 ? searched : named
 }
 
-/** The pid of some process that holds flock on the file, or undefined where it can't be known. Slow: for messages. */
-export function findFlockPid(identity: FileIdentity): number | undefined {
-  const known = findFlockOwners(identity).find((owner) => owner.pid !== undefined)
-  return known?.pid ?? searchDescriptors(fileKey(identity))
+function readLocks(identity: FileIdentity): FlockOwner[] {
+  const owners: FlockOwner[] = []
+  const key = fileKey(identity)
+  for (const line of readText('/proc/locks').split('\n')) {
+    const lock = parseLock(line)
+    if (lock === undefined || lock.file !== key) continue
+    const isAlive = fs.existsSync(`/proc/${lock.pid}`)
+    owners.push({ pid: isAlive ? lock.pid : undefined, isExclusive: lock.isExclusive })
+  }
+  return owners
 }
 
 interface Lock {
@@ -40,12 +43,11 @@ interface Lock {
   readonly isExclusive: boolean
 }
 
-/** `1: FLOCK  ADVISORY  WRITE 708 fd:01:1234 0 EOF`, in fdinfo after `lock:`; a waiter has `->` before FLOCK. */
+/** `1: FLOCK  ADVISORY  WRITE 708 fd:01:1234 0 EOF`; one who waits has `->` before FLOCK. */
 const LOCK_LINE = /:\s+FLOCK\s+\S+\s+(READ|WRITE)\s+(-?\d+)\s+([0-9a-f]+:[0-9a-f]+:\d+)\s/
 
 function parseLock(line: string): Lock | undefined {
-  const match = LOCK_LINE.exec(line)
-  const [, access, pid, file] = match ?? []
+  const [, access, pid, file] = LOCK_LINE.exec(line) ?? []
   if (access === undefined || pid === undefined || file === undefined) return undefined
   return { pid: Number(pid), file, isExclusive: access === 'WRITE' }
 }
@@ -59,16 +61,20 @@ function fileKey(identity: FileIdentity): string {
   return `${hex(major)}:${hex(minor)}:${identity.inode}`
 }
 
-function searchDescriptors(inFile: string): number | undefined {
+function searchDescriptors(path: string): FlockOwner[] {
+  const owners: FlockOwner[] = []
   for (const pid of readNames('/proc')) {
     if (!/^\d+$/.test(pid)) continue
-    for (const descriptor of readNames(`/proc/${pid}/fdinfo`)) {
+    for (const descriptor of readNames(`/proc/${pid}/fd`)) {
+      // By name first: looking at the link needs no access to the file behind it, which may hang.
+      if (readLink(`/proc/${pid}/fd/${descriptor}`) !== path) continue
       for (const line of readText(`/proc/${pid}/fdinfo/${descriptor}`).split('\n')) {
-        if (line.startsWith('lock:') && parseLock(line)?.file === inFile) return Number(pid)
+        const lock = line.startsWith('lock:') ? parseLock(line) : undefined
+        if (lock !== undefined) owners.push({ pid: Number(pid), isExclusive: lock.isExclusive })
       }
     }
   }
-  return undefined
+  return owners
 }
 
 function readNames(directory: string): string[] {
@@ -76,6 +82,14 @@ function readNames(directory: string): string[] {
     return fs.readdirSync(directory)
   } catch {
     return []
+  }
+}
+
+function readLink(path: string): string {
+  try {
+    return fs.readlinkSync(path)
+  } catch {
+    return ''
   }
 }
 

@@ -52,6 +52,18 @@ export async function waitForLock(
   }
 }
 
+/**
+ * The error of a lock on a file that its path no longer names: the lock is worth nothing. The caller
+ * tells this case by comparing `disk.identityOf(file.path)` with `file.identity()`, and may open again.
+ */
+export function replacedError(path: string, isGone: boolean): KvError {
+  const what = isGone ? 'removed' : 'replaced'
+  return new KvError(
+    'KV_IO',
+    `${path}: lock: the file was ${what} before it was locked; open it again`,
+  )
+}
+
 function lockedError(target: LockAttempt, options: LockOptions): KvError {
   const owner = target.describeOwner()
   const held = `${target.path}: locked${owner === '' ? ' by another handle or process' : ` ${owner}`}`

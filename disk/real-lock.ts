@@ -19,8 +19,9 @@ import * as fs from 'node:fs'
 import { KvError } from '../base/errors.ts'
 import { closedError, errnoOf, toKvError } from './io-error.ts'
 import { findFlock } from './flock.ts'
-import { findFlockOwners, findFlockPid } from './flock-owner.ts'
+import { findFlockOwners } from './flock-owner.ts'
 import { LockFile } from './lock-file.ts'
+import { replacedError } from './lock-wait.ts'
 import type { Clock } from '../base/clock.ts'
 import type { LockOptions } from './disk.ts'
 import type { Flock, FlockChoice } from './flock.ts'
@@ -37,6 +38,7 @@ export class RealLock implements LockAttempt {
   readonly #file: RealFile
   readonly #options: LockOptions
   readonly #flock: Flock | undefined
+  readonly #realPath: string
   readonly #lockFile: LockFile
   #flockState: 'none' | 'taken' | 'unsupported' = 'none'
 
@@ -46,7 +48,8 @@ export class RealLock implements LockAttempt {
     this.#options = options
     this.#flock = findFlock(settings.flock)
     // Beside what symbolic links lead to: all names of the file then agree on one lock file.
-    this.#lockFile = new LockFile(realPath(file.path), settings.clock)
+    this.#realPath = realPath(file.path)
+    this.#lockFile = new LockFile(this.#realPath, settings.clock)
   }
 
   async attempt(): Promise<boolean> {
@@ -75,7 +78,8 @@ export class RealLock implements LockAttempt {
         owner === 'unknown' ? 'by an unknown owner' : `by process ${owner.pid} on ${owner.host}`
       return `${who}, as ${this.#lockFile.path} says`
     }
-    const pid = findFlockPid(this.#file.identity())
+    const owners = findFlockOwners(this.#realPath, this.#file.identity())
+    const pid = owners.find((known) => known.pid !== undefined)?.pid
     if (pid === undefined) return ''
     return pid === process.pid ? `by another handle of this process, ${pid}` : `by process ${pid}`
   }
@@ -102,7 +106,7 @@ export class RealLock implements LockAttempt {
     }
     if (this.#flockState === 'taken') return true
     if (this.#options.method === 'auto') throw this.#unsupportedError()
-    const owners = findFlockOwners(this.#file.identity())
+    const owners = findFlockOwners(this.#realPath, this.#file.identity())
     return !owners.some((owner) => owner.isExclusive || this.#options.kind === 'exclusive')
   }
 
@@ -133,11 +137,7 @@ export class RealLock implements LockAttempt {
     const own = this.#file.identity()
     const present = fs.statSync(this.path, { throwIfNoEntry: false })
     if (present !== undefined && present.dev === own.device && present.ino === own.inode) return
-    const what = present === undefined ? 'removed' : 'replaced'
-    throw new KvError(
-      'KV_IO',
-      `${this.path}: lock: the file was ${what} while waiting for its lock; open it again`,
-    )
+    throw replacedError(this.path, present === undefined)
   }
 
   /** Gives back what a failed try took. A closed file's descriptor took its flock along. */

@@ -26,6 +26,8 @@ import { Node } from './node.ts'
 import { inlinePageFault, readBucketHeader } from './inline.ts'
 import { Page } from './page.ts'
 import { collectPages } from './reach.ts'
+import { bucketStats } from './stats.ts'
+import type { BucketStats } from './stats.ts'
 import { Tree } from './tree.ts'
 import type { PageRef } from './tx-pages.ts'
 import type { Tx } from './tx.ts'
@@ -251,6 +253,12 @@ export class Bucket {
     for (let e = cursor.first(); e !== undefined; e = cursor.next()) {
       if (e.value === undefined) yield e.key.slice()
     }
+  }
+
+  /** What the bucket is made of, buckets inside included. Reads every page of it. */
+  stats(): BucketStats {
+    this.mustBeOpen()
+    return bucketStats(this)
   }
 
   mustBeOpen(): void {

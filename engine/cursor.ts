@@ -27,6 +27,8 @@ const FRESH = 0
 const ON_ENTRY = 1
 /** Between entries: behind a sought key that has no successor, or where a deleted entry was. */
 const BETWEEN = 2
+/** No tree has this version. */
+const STALE = -1
 
 export class Cursor implements Entry {
   readonly bucket: Bucket
@@ -95,6 +97,8 @@ export class Cursor implements Entry {
       return isFound ? this.#settle(true) : this.#stayBetween()
     }
     if (this.#stepForward()) return this.#settle(true)
+    // Empty leaves behind the last entry, which only `bounds` lets stand in a file, were passed.
+    if (this.#state === ON_ENTRY && this.#leafCount() === 0) this.#stepBack()
     return this.#stay()
   }
 
@@ -104,6 +108,7 @@ export class Cursor implements Entry {
     if (this.#state === FRESH) return undefined
     if (this.#isDisturbed()) this.#relocate()
     if (this.#stepBack()) return this.#settle(true)
+    if (this.#state === ON_ENTRY && this.#leafCount() === 0) this.#stepForward()
     return this.#stay()
   }
 
@@ -122,7 +127,11 @@ export class Cursor implements Entry {
     this.bucket.mustBeOpen()
     if (this.#state !== ON_ENTRY) throw new TypeError('cursor: it does not stand on an entry')
     if (this.bucket.tree.version !== this.#version) {
-      if (!this.#relocate()) throw new TypeError('cursor: its entry has been deleted')
+      if (!this.#relocate()) {
+        // Its path leads to a neighbour now: it must be found again by the next move too.
+        this.#version = STALE
+        throw new TypeError('cursor: its entry has been deleted')
+      }
     }
     return this.#refs[this.#depth] as PageRef
   }

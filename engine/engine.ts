@@ -5,42 +5,38 @@
  * transaction; `begin` hands one out and queues writers fairly.
  */
 
+import type { Writable } from 'node:stream'
 import { KvError } from '../base/errors.ts'
 import { describeType } from '../base/text.ts'
-import type { Disk, DiskFile, LockMethod, SyncKind } from '../disk/disk.ts'
+import type { Disk, DiskFile, SyncKind } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
+import { Checker } from './check.ts'
+import type { CheckReport } from './check.ts'
 import { commitSteps } from './commit.ts'
+import { compactToPath, copyToPath, copyToStream } from './copy.ts'
+import type { CompactOptions, CopyOptions } from './copy.ts'
 import type { Core } from './core.ts'
-import { PAGE_SIZE_DEFAULT, isPageSize } from './format.ts'
+import { PAGE_SIZE_DEFAULT } from './format.ts'
+import { inspectBuckets, pageInfo } from './inspect.ts'
+import type { BucketTree, PageInfo } from './inspect.ts'
 import { nextTxid } from './meta.ts'
 import { openCore } from './open.ts'
 import type { OpenReport } from './open.ts'
+import { CACHE_BYTES_DEFAULT, checkOptions } from './options.ts'
+import type { EngineOptions } from './options.ts'
+import type { EngineStats } from './stats.ts'
 import { Tx } from './tx.ts'
 import type { TxHost } from './tx.ts'
 
-const CACHE_BYTES_DEFAULT = 256 * 1024 * 1024
-const CACHE_BYTES_MIN = 1024 * 1024
+const PAGES_PER_TURN = 256
 
-export interface EngineOptions {
-  /** Where the file is. Default: the machine's disk. */
-  readonly disk?: Disk
-  /** Take a shared lock and write nothing. Default false. */
-  readonly readOnly?: boolean
-  /** Page size of a file that is made, 1024 to 65536. Default 4096. An existing file keeps its own. */
-  readonly pageSizeBytes?: number
-  /** How long to wait for another holder of the file, in ms. Default 0: not at all. Infinity: for ever. */
-  readonly lockTimeoutMs?: number
-  /** `auto`: flock(2), as bbolt; `file`: a lock file beside it; `none`: no lock. Default `auto`. */
-  readonly lock?: LockMethod | 'none'
-  /** `sync`: commits write the freelist; `scan`: they don't, and opening walks the file. Default `sync`. */
-  readonly freelist?: 'sync' | 'scan'
-  /** `previous`: stand at the generation before the newest one. Default `newest`. */
+export interface CheckOptions {
   readonly generation?: 'newest' | 'previous'
-  /** Memory for clean pages, in bytes, 1 MiB at least. Default 256 MiB. */
-  readonly cacheBytes?: number
-  /** `bounds`: read pages that are safe to read though bbolt would not have written them so. Default `strict`. */
-  readonly pageRules?: 'strict' | 'bounds'
-  /** Gives up waiting for the lock. */
+}
+
+export interface CheckAsyncOptions extends CheckOptions {
+  /** Called now and then with the pages reached so far and the high-water mark. */
+  readonly onProgress?: (pages: number, highWaterMark: number) => void
   readonly signal?: AbortSignal
 }
 
@@ -57,6 +53,7 @@ export class Engine {
   /** What opening found. */
   readonly report: OpenReport
   readonly #core: Core
+  readonly #disk: Disk
   readonly #host: TxHost
   #writer: Tx | undefined
   #waiters: Waiter[] = []
@@ -65,8 +62,9 @@ export class Engine {
   #committing: Promise<void> | undefined
 
   /** Made by `openEngine`. */
-  constructor(core: Core, report: OpenReport, readOnly: boolean) {
+  constructor(core: Core, disk: Disk, report: OpenReport, readOnly: boolean) {
     this.#core = core
+    this.#disk = disk
     this.path = core.file.path
     this.readOnly = readOnly
     this.report = report
@@ -157,6 +155,131 @@ export class Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /**
+   * Reads the newest generation, or the one before it, afresh from the file and says what is wrong
+   * with it. Blocks the event loop for as long as reading the file takes.
+   * @throws {KvError} KV_CLOSED; KV_NOT_FOUND where there is no generation before; KV_TX_BUSY during a commit
+   */
+  check(options: CheckOptions = {}): CheckReport {
+    const steps = this.#checker(options).run()
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+    }
+  }
+
+  /** `check` that lets the event loop run between pages, with progress in pages reached. */
+  async checkAsync(options: CheckAsyncOptions = {}): Promise<CheckReport> {
+    const { generation, onProgress, signal } = options
+    const steps = this.#checker(generation === undefined ? {} : { generation }).run()
+    // The walk is of one root, which stays whole while this reader is open.
+    const pin = this.#beginRead()
+    try {
+      for (let pages = 1; ; pages++) {
+        const step = steps.next()
+        if (step.done === true) return step.value
+        if (pages % PAGES_PER_TURN !== 0) continue
+        signal?.throwIfAborted()
+        onProgress?.(step.value, this.#core.meta.highWaterMark)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    } finally {
+      pin.close()
+    }
+  }
+
+  /** Counts and sizes of the whole file. Cheap. */
+  stats(): EngineStats {
+    if (this.#isClosed) throw this.#closedError()
+    const { meta, freelist, freelistRun, isFreelistLoaded, readers, pager, fileSizeBytes } =
+      this.#core
+    let oldest: number | undefined
+    for (const reader of readers) oldest = Math.min(oldest ?? Infinity, reader.id)
+    return {
+      pageSizeBytes: this.pageSizeBytes,
+      fileSizeBytes,
+      highWaterMark: meta.highWaterMark,
+      txid: meta.txid,
+      freePages: isFreelistLoaded ? freelist.freeCount : undefined,
+      pendingPages: isFreelistLoaded ? freelist.pendingCount : undefined,
+      freelistPages: freelistRun?.count ?? 0,
+      openReaders: readers.size,
+      oldestReaderTxid: oldest,
+      cache: pager.stats(),
+    }
+  }
+
+  /** The tree of buckets with their counts. Reads every page. */
+  inspect(): BucketTree {
+    return this.view((tx) => inspectBuckets(tx.root))
+  }
+
+  /** What the header of a page says; undefined past the high-water mark. */
+  page(pgid: number): PageInfo | undefined {
+    if (this.#isClosed) throw this.#closedError()
+    if (!Number.isSafeInteger(pgid) || pgid < 0)
+      throw new RangeError(`pgid: ${String(pgid)} is no page id`)
+    return pageInfo(this.#core, pgid)
+  }
+
+  /**
+   * Copies the database as it is now to a path or a stream, while writes go on. At a path the copy is
+   * durable when the promise resolves, and nothing is there before. A stream is not ended.
+   * @throws {KvError} KV_EXISTS where the path exists, KV_NO_SPACE, KV_IO; `signal.reason` on abort
+   */
+  async copyTo(target: string | Writable, options: CopyOptions = {}): Promise<void> {
+    const tx = this.#beginRead()
+    try {
+      if (typeof target === 'string') {
+        await copyToPath(this.#disk, this.#core, tx, { path: target, ...options })
+      } else if (typeof target?.write === 'function') {
+        await copyToStream(this.#core, tx, target, options)
+      } else {
+        throw new TypeError(
+          `target: expected a path or a writable stream, got ${describeType(target)}`,
+        )
+      }
+    } finally {
+      tx.close()
+    }
+  }
+
+  /**
+   * Writes all keys as they are now into a new file, in order and without free space, while writes
+   * go on. Durable when the promise resolves. Errors as `copyTo`.
+   */
+  async compactTo(path: string, options: CompactOptions = {}): Promise<void> {
+    if (typeof path !== 'string') {
+      throw new TypeError(`path: expected a string, got ${describeType(path)}`)
+    }
+    const tx = this.#beginRead()
+    const openTarget = (partial: string): Promise<Engine> =>
+      openEngine(partial, {
+        disk: this.#disk,
+        pageSizeBytes: this.pageSizeBytes,
+        freelist: this.#core.persistFreelist ? 'sync' : 'scan',
+        lock: 'none',
+      })
+    try {
+      await compactToPath(this.#disk, tx, { path, openTarget, ...options })
+    } finally {
+      tx.close()
+    }
+  }
+
+  #checker(options: CheckOptions): Checker {
+    if (this.#isClosed) throw this.#closedError()
+    if (this.#committing !== undefined) {
+      throw new KvError('KV_TX_BUSY', `${this.path}: a commit is being written`)
+    }
+    if (options.generation !== 'previous') return new Checker(this.#core, this.#core.meta)
+    const { previous } = this.#core
+    if (previous === undefined) {
+      throw new KvError('KV_NOT_FOUND', `${this.path}: no generation before ${this.txid} is kept`)
+    }
+    return new Checker(this.#core, previous)
   }
 
   #beginRead(): Tx {
@@ -315,7 +438,7 @@ export async function openEngine(path: string, options: EngineOptions = {}): Pro
       cacheBytes: options.cacheBytes ?? CACHE_BYTES_DEFAULT,
       isStrict: (options.pageRules ?? 'strict') === 'strict',
     })
-    return new Engine(core, report, readOnly)
+    return new Engine(core, disk, report, readOnly)
   } catch (error) {
     file.close()
     throw error
@@ -331,54 +454,4 @@ async function lockFile(disk: Disk, file: DiskFile, options: EngineOptions): Pro
     timeoutMs: options.lockTimeoutMs ?? 0,
     signal: options.signal,
   })
-}
-
-const OPTION_CHECKS: Readonly<Record<keyof EngineOptions, (value: unknown) => string | undefined>> =
-  {
-    disk: (v) => (typeof v === 'object' && v !== null ? undefined : 'expected a disk'),
-    readOnly: isBoolean,
-    pageSizeBytes: (v) => {
-      if (typeof v !== 'number') return 'expected a number'
-      return isPageSize(v) ? undefined : 'range: expected a power of two from 1024 to 65536'
-    },
-    lockTimeoutMs: (v) => {
-      if (typeof v !== 'number') return 'expected a number'
-      return v >= 0 ? undefined : 'range: expected 0 or more'
-    },
-    lock: oneOf('auto', 'file', 'none'),
-    freelist: oneOf('sync', 'scan'),
-    generation: oneOf('newest', 'previous'),
-    cacheBytes: (v) => {
-      if (typeof v !== 'number') return 'expected a number'
-      return v >= CACHE_BYTES_MIN ? undefined : `range: expected ${CACHE_BYTES_MIN} or more`
-    },
-    pageRules: oneOf('strict', 'bounds'),
-    signal: (v) => (v instanceof AbortSignal ? undefined : 'expected an AbortSignal'),
-  }
-
-function isBoolean(value: unknown): string | undefined {
-  return typeof value === 'boolean' ? undefined : 'expected a boolean'
-}
-
-function oneOf(...names: readonly string[]): (value: unknown) => string | undefined {
-  return (value) =>
-    names.some((name) => name === value) ? undefined : `expected one of ${names.join(', ')}`
-}
-
-function checkOptions(path: unknown, options: EngineOptions): void {
-  if (typeof path !== 'string')
-    throw new TypeError(`path: expected a string, got ${describeType(path)}`)
-  if (path === '') throw new RangeError('path: it is empty')
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`options: expected an object, got ${describeType(options)}`)
-  }
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue
-    if (!Object.hasOwn(OPTION_CHECKS, name)) throw new TypeError(`options: unknown option ${name}`)
-    const fault = OPTION_CHECKS[name as keyof EngineOptions](value)
-    if (fault === undefined) continue
-    const isRange = fault.startsWith('range: ')
-    const message = `${name}: ${isRange ? fault.slice(7) : fault}, got ${String(value)}`
-    throw isRange ? new RangeError(message) : new TypeError(message)
-  }
 }

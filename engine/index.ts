@@ -5,7 +5,13 @@
  */
 
 export { openEngine, Engine } from './engine.ts'
-export type { EngineOptions } from './engine.ts'
+export type { CheckOptions, CheckAsyncOptions } from './engine.ts'
+export type { EngineOptions } from './options.ts'
+export type { CheckReport, Finding, FindingCode, PageCounts } from './check.ts'
+export type { CopyOptions, CopyProgress, CompactOptions } from './copy.ts'
+export type { BucketTree, PageInfo, PageType } from './inspect.ts'
+export type { BucketStats, EngineStats } from './stats.ts'
+export type { PagerStats } from './pager.ts'
 export type { OpenReport } from './open.ts'
 export { Tx } from './tx.ts'
 export { Bucket } from './bucket.ts'

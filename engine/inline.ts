@@ -32,7 +32,7 @@ export function inlinePageFault(
   if (isStrict && (readU64(view, base) !== 0 || view.getUint32(base + 12, true) !== 0)) {
     return 'its page has an id or overflow pages'
   }
-  return pageFault(bytes, view, base, size, { isInline: true, isStrict })
+  return pageFault(bytes, view, { base, sizeBytes: size }, { isInline: true, isStrict })?.message
 }
 
 /** A bucket value without a page. */

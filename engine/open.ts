@@ -15,7 +15,7 @@ import { CorruptionError, KvError, isKvError } from '../base/errors.ts'
 import type { Disk, DiskFile } from '../disk/disk.ts'
 import { Core } from './core.ts'
 import { decodeFreelistPage, encodeFreelistPage } from './freelist-page.ts'
-import { PAGE_HEADER_SIZE, PAGE_LEAF } from './format.ts'
+import { PAGE_HEADER_SIZE, PAGE_LEAF, isPageSize } from './format.ts'
 import type { Meta, MetaFault, MetaReading } from './meta.ts'
 import { decodeMeta, encodeMetaPage } from './meta.ts'
 import { PageSet } from './page-set.ts'
@@ -25,7 +25,9 @@ import { sealRun } from './seal.ts'
 
 const PROBE_SIZE = 4096
 const PROBE_STEPS = 15
-const PAGE_SIZES = [1024, 2048, 4096, 8192, 16384, 32768, 65536]
+/** Pages of an empty database. */
+const IMAGE_PAGES = 4
+const SECTOR_SIZE = 512
 
 /** What opening found and did. */
 export interface OpenReport {
@@ -52,19 +54,22 @@ export function openCore(setup: OpenSetup): { core: Core; report: OpenReport } {
   const isNew = writable && isUnborn(file)
   if (isNew) createImage(setup)
   const { pageSizeBytes, readings } = readMetas(file)
-  const { meta, other, fallback } = chooseMeta(setup, readings)
+  const { meta, other, passedOver, fallback } = chooseMeta(setup, readings)
   const pager = new Pager(file, pageSizeBytes, setup.cacheBytes, setup.isStrict)
   const core = new Core(file, pager, meta, setup.persistFreelist)
   if (writable) {
+    core.passedOverSlot = passedOver
     if (!isNew) confirmMeta(setup, meta)
     loadFreelist(core, other)
+  } else if (other !== undefined && other.txid < meta.txid) {
+    core.previous = other
   }
   return { core, report: { isNew, txid: meta.txid, fallback } }
 }
 
 /** The four pages of an empty database, as bbolt lays them out. */
 export function emptyImage(pageSizeBytes: number): Uint8Array {
-  const image = new Uint8Array(4 * pageSizeBytes)
+  const image = new Uint8Array(IMAGE_PAGES * pageSizeBytes)
   const base = { pageSizeBytes, flags: 0, rootPgid: 3, rootSequence: 0n, freelistPgid: 2 }
   image.set(encodeMetaPage({ ...base, highWaterMark: 4, txid: 0, slot: 0 }), 0)
   image.set(encodeMetaPage({ ...base, highWaterMark: 4, txid: 1, slot: 1 }), pageSizeBytes)
@@ -78,46 +83,51 @@ export function emptyImage(pageSizeBytes: number): Uint8Array {
 }
 
 /**
- * Whether the file was never finished: it is empty, or each of its sectors is either zero or what
- * `createImage` would have written there. No open of such a file has ever returned.
+ * Whether the file was never finished: it is empty, or it has the length of an empty database and
+ * each of its sectors is either zero or what `createImage` would have written there. No open of
+ * such a file has ever returned.
  */
 function isUnborn(file: DiskFile): boolean {
   const size = file.size()
   if (size === 0) return true
-  const sizeMax = 4 * 65536
-  if (size % 512 !== 0 || size > sizeMax) return false
+  const pageSizeBytes = size / IMAGE_PAGES
+  if (!isPageSize(pageSizeBytes)) return false
   const found = new Uint8Array(size)
   if (file.read(found, 0) !== size) return false
-  return PAGE_SIZES.some((pageSizeBytes) => {
-    if (size > 4 * pageSizeBytes) return false
-    const image = emptyImage(pageSizeBytes)
-    let isWhole = size === image.length
-    for (let at = 0; at < size; at += 512) {
-      const sector = Buffer.from(found.buffer, at, 512)
-      const isWritten = sector.equals(image.subarray(at, at + 512))
-      if (!isWritten) {
-        if (sector.some((byte) => byte !== 0)) return false
-        isWhole = false
-      }
-    }
-    return !isWhole
-  })
+  const image = emptyImage(pageSizeBytes)
+  let isWhole = true
+  for (let at = 0; at < size; at += SECTOR_SIZE) {
+    const sector = Buffer.from(found.buffer, at, SECTOR_SIZE)
+    if (sector.equals(image.subarray(at, at + SECTOR_SIZE))) continue
+    if (sector.some((byte) => byte !== 0)) return false
+    isWhole = false
+  }
+  return !isWhole
 }
 
 function createImage({ disk, file, pageSizeBytes }: OpenSetup): void {
   const image = emptyImage(pageSizeBytes)
+  if (file.size() > 0) {
+    // What another call left half made may have another page size: the two must never stand mixed.
+    file.truncate(0)
+    file.sync('full')
+  }
   file.truncate(image.length)
   file.write(image, 0)
   file.sync('full')
   disk.syncDirectory(disk.directoryOf(file.path))
 }
 
-/** Makes sure that the meta which is about to be believed is on the disk, not only in memory. */
+/**
+ * Makes sure that the meta which is about to be believed is on the disk, not only in memory. What it
+ * leads to was synced before it was written, save in a file that was just made: there it is all one write.
+ */
 function confirmMeta({ disk, file }: OpenSetup, meta: Meta): void {
-  const bytes = new Uint8Array(meta.pageSizeBytes)
-  const position = meta.slot * meta.pageSizeBytes
-  file.read(bytes, position)
-  file.write(bytes, position)
+  const { pageSizeBytes, slot } = meta
+  const isFirst = meta.txid <= 1
+  const bytes = new Uint8Array(isFirst ? IMAGE_PAGES * pageSizeBytes : pageSizeBytes)
+  const position = isFirst ? 0 : slot * pageSizeBytes
+  file.write(bytes.subarray(0, file.read(bytes, position)), position)
   file.sync('full')
   disk.syncDirectory(disk.directoryOf(file.path))
 }
@@ -190,6 +200,8 @@ interface Choice {
   readonly meta: Meta
   /** The generation before, where its meta can be used. */
   readonly other: Meta | undefined
+  /** The slot of a newer meta with a right checksum: another opener might believe it. */
+  readonly passedOver: 0 | 1 | undefined
   readonly fallback: OpenReport['fallback']
 }
 
@@ -197,12 +209,15 @@ function chooseMeta(setup: OpenSetup, readings: readonly [MetaReading, MetaReadi
   const { file } = setup
   const size = file.size()
   const usable: Meta[] = []
+  let cutShort: Meta | undefined
   let fallback: OpenReport['fallback']
   for (const slot of [0, 1] as const) {
     const reading = readings[slot]
     const reason = 'fault' in reading ? describeFault(reading.fault) : sizeFault(reading.meta, size)
-    if (reason !== undefined) fallback = { slot, reason }
-    else if ('meta' in reading) usable.push(reading.meta)
+    if (reason !== undefined) {
+      fallback = { slot, reason }
+      if ('meta' in reading) cutShort = reading.meta
+    } else if ('meta' in reading) usable.push(reading.meta)
   }
   usable.sort((a, b) => b.txid - a.txid || a.slot - b.slot)
   const [newest, older] = usable
@@ -213,7 +228,11 @@ function chooseMeta(setup: OpenSetup, readings: readonly [MetaReading, MetaReadi
       offset: 16,
     })
   }
-  if (setup.generation === 'newest') return { meta: newest, other: older, fallback }
+  if (setup.generation === 'newest') {
+    const isNewer = cutShort !== undefined && cutShort.txid > newest.txid
+    const passedOver = isNewer ? cutShort?.slot : undefined
+    return { meta: newest, other: older, passedOver, fallback }
+  }
   if (older === undefined) {
     throw new KvError(
       'KV_NOT_FOUND',
@@ -221,7 +240,7 @@ function chooseMeta(setup: OpenSetup, readings: readonly [MetaReading, MetaReadi
     )
   }
   const asked = { slot: newest.slot, reason: `transaction ${newest.txid} was passed over as asked` }
-  return { meta: older, other: undefined, fallback: asked }
+  return { meta: older, other: undefined, passedOver: newest.slot, fallback: asked }
 }
 
 function sizeFault(meta: Meta, fileSizeBytes: number): string | undefined {
@@ -265,6 +284,7 @@ function loadFreelist(core: Core, other: Meta | undefined): void {
   }
   if (isOlder && heldBy !== undefined) core.previous = other
   core.freelist.addPending(core.meta.txid, held)
+  core.isFreelistLoaded = true
 }
 
 interface OtherFree {

@@ -67,11 +67,10 @@ export class PageSet {
         runSize = 0
         continue
       }
-      for (
-        let bit = word === 0xffffffff ? 0 : 31 - Math.clz32(word & -word);
-        bit < WORD_BITS;
-        bit++
-      ) {
+      const lowest = 31 - Math.clz32(word & -word)
+      // Only a run that reaches the end of the word before goes on at bit 0 of this one.
+      if (lowest > 0) runSize = 0
+      for (let bit = lowest; bit < WORD_BITS; bit++) {
         if (((word >>> bit) & 1) === 0) {
           runSize = 0
           continue
@@ -79,7 +78,6 @@ export class PageSet {
         if (runSize === 0) runStart = at * WORD_BITS + bit
         if (++runSize === count) return runStart
       }
-      // A run may go on in the next word; one that ended inside this word was reset above.
     }
     return undefined
   }

@@ -133,6 +133,21 @@ export interface PageRules {
   readonly isStrict: boolean
 }
 
+export type PageFaultCode =
+  | 'page-type'
+  | 'page-count'
+  | 'page-packing'
+  | 'page-element'
+  | 'page-order'
+  | 'page-seal'
+  | 'branch-children'
+
+/** What is wrong with a page. */
+export interface PageFault {
+  readonly code: PageFaultCode
+  readonly message: string
+}
+
 /**
  * Says what is wrong with the branch or leaf page run `[base, base + sizeBytes)`, or undefined.
  * Takes one pass over the elements; never reads outside the run.
@@ -140,61 +155,74 @@ export interface PageRules {
 export function pageFault(
   bytes: Uint8Array,
   view: DataView,
-  base: number,
-  sizeBytes: number,
+  range: { readonly base: number; readonly sizeBytes: number },
   rules: PageRules,
-): string | undefined {
+): PageFault | undefined {
+  const { base, sizeBytes } = range
+  const { isStrict } = rules
   const flags = view.getUint16(base + 8, true)
   if (flags !== PAGE_LEAF && flags !== PAGE_BRANCH) {
-    return `flags 0x${flags.toString(16)}, expected a branch or a leaf page`
+    return fault('page-type', `flags 0x${flags.toString(16)}, expected a branch or a leaf page`)
   }
   const count = view.getUint16(base + 10, true)
-  if (count > PAGE_COUNT_MAX) return `count ${count} is more than a page can hold`
   const isLeaf = flags === PAGE_LEAF
   const end = base + sizeBytes
-  const contentStart = base + PAGE_HEADER_SIZE + count * ELEMENT_SIZE
-  if (contentStart > end) return `count ${count} does not fit in ${sizeBytes} bytes`
-  if (!isLeaf && count < BRANCH_CHILDREN_MIN) return `a branch with ${count} children`
-  const contentEnd = packingFault(view, base, end, isLeaf, count, rules)
-  if (typeof contentEnd === 'string') return contentEnd
-  if (rules.isInline) {
-    if (contentEnd !== end && rules.isStrict)
-      return `${end - contentEnd} bytes behind the last value`
-    return orderFault(bytes, view, base, isLeaf, count)
+  if (count > PAGE_COUNT_MAX || base + PAGE_HEADER_SIZE + count * ELEMENT_SIZE > end) {
+    return fault('page-count', `${count} elements do not fit in ${sizeBytes} bytes`)
   }
-  if (!rules.isStrict) return orderFault(bytes, view, base, isLeaf, count)
+  if (!isLeaf && count < (isStrict ? BRANCH_CHILDREN_MIN : 1)) {
+    return fault('branch-children', `a branch with ${count} children`)
+  }
+  const shape: Shape = { bytes, view, base, end, isLeaf, count }
+  const contentEnd = packingFault(shape, isStrict)
+  if (typeof contentEnd !== 'number') return contentEnd
+  if (!isStrict) return orderFault(shape)
+  if (rules.isInline) {
+    return contentEnd === end
+      ? orderFault(shape)
+      : fault('page-packing', `${end - contentEnd} bytes behind the last value`)
+  }
   const seal = checkSeal(bytes, view, base, contentEnd, end)
-  if (seal === 'broken') return 'the seal in its tail does not match'
-  return seal === 'sealed' && end - contentEnd >= 8
-    ? undefined
-    : orderFault(bytes, view, base, isLeaf, count)
+  if (seal === 'broken') return fault('page-seal', 'the seal in its tail does not match')
+  // A full seal vouches for the keys; the short forms and foreign pages don't.
+  return seal === 'sealed' && end - contentEnd >= 8 ? undefined : orderFault(shape)
+}
+
+interface Shape {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly base: number
+  readonly end: number
+  readonly isLeaf: boolean
+  readonly count: number
+}
+
+function fault(code: PageFaultCode, message: string): PageFault {
+  return { code, message }
 }
 
 /** Walks the elements: each must begin where the one before ended. Returns the end, or the fault. */
-function packingFault(
-  view: DataView,
-  base: number,
-  end: number,
-  isLeaf: boolean,
-  count: number,
-  rules: PageRules,
-): number | string {
+function packingFault(shape: Shape, isStrict: boolean): number | PageFault {
+  const { view, base, end, isLeaf, count } = shape
   let expected = base + PAGE_HEADER_SIZE + count * ELEMENT_SIZE
   let e = base + PAGE_HEADER_SIZE
   for (let i = 0; i < count; i++, e += ELEMENT_SIZE) {
     const start = e + view.getUint32(isLeaf ? e + 4 : e, true)
     const keySize = view.getUint32(isLeaf ? e + 8 : e + 4, true)
-    if (start !== expected && (rules.isStrict || start < expected)) {
-      return `element ${i} lies at ${start - base}, expected ${expected - base}`
+    if (start !== expected && (isStrict || start < expected)) {
+      const message = `element ${i} lies at ${start - base}, expected ${expected - base}`
+      return fault('page-packing', message)
     }
-    if (keySize === 0) return `element ${i} has an empty key`
+    if (keySize === 0) return fault('page-element', `element ${i} has an empty key`)
     let next = start + keySize
     if (isLeaf) {
-      const fault = leafElementFault(view, e, next, end, i)
-      if (fault !== undefined) return fault
+      const wrong = leafElementFault(view, e, next, end)
+      if (wrong !== undefined) return fault('page-element', `element ${i} ${wrong}`)
       next += view.getUint32(e + 12, true)
     }
-    if (next > end) return `element ${i} reaches ${next - end} bytes beyond the page`
+    if (next > end) {
+      return fault('page-packing', `element ${i} reaches ${next - end} bytes beyond the page`)
+    }
     expected = next
   }
   return expected
@@ -205,32 +233,21 @@ function leafElementFault(
   e: number,
   valueStart: number,
   end: number,
-  index: number,
 ): string | undefined {
   const flags = view.getUint32(e, true)
-  if (flags > LEAF_FLAG_BUCKET) return `element ${index} has flags 0x${flags.toString(16)}`
+  if (flags > LEAF_FLAG_BUCKET) return `has flags 0x${flags.toString(16)}`
   if (flags !== LEAF_FLAG_BUCKET) return undefined
   const size = view.getUint32(e + 12, true)
-  if (size < BUCKET_HEADER_SIZE || valueStart + BUCKET_HEADER_SIZE > end) {
-    return `element ${index} is a bucket of ${size} bytes`
-  }
+  if (size < BUCKET_HEADER_SIZE || valueStart + size > end) return `is a bucket of ${size} bytes`
   const root = readU64(view, valueStart)
   if (root === 0 && size < BUCKET_HEADER_SIZE + PAGE_HEADER_SIZE) {
-    return `element ${index} is an inline bucket of ${size} bytes`
+    return `is an inline bucket of ${size} bytes`
   }
-  if (root !== 0 && size !== BUCKET_HEADER_SIZE) {
-    return `element ${index} is a bucket header of ${size} bytes`
-  }
+  if (root !== 0 && size !== BUCKET_HEADER_SIZE) return `is a bucket header of ${size} bytes`
   return undefined
 }
 
-function orderFault(
-  bytes: Uint8Array,
-  view: DataView,
-  base: number,
-  isLeaf: boolean,
-  count: number,
-): string | undefined {
+function orderFault({ bytes, view, base, isLeaf, count }: Shape): PageFault | undefined {
   let previousStart = 0
   let previousEnd = 0
   let e = base + PAGE_HEADER_SIZE
@@ -238,7 +255,7 @@ function orderFault(
     const start = e + view.getUint32(isLeaf ? e + 4 : e, true)
     const end = start + view.getUint32(isLeaf ? e + 8 : e + 4, true)
     if (i > 0 && compareRange(bytes, previousStart, previousEnd, bytes, start, end) >= 0) {
-      return `key ${i} is not larger than the key before it`
+      return fault('page-order', `key ${i} is not larger than the key before it`)
     }
     previousStart = start
     previousEnd = end

@@ -153,8 +153,8 @@ export class Pager {
     if (fault !== undefined) throw this.corruption(pgid, fault)
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const rules = { isInline: false, isStrict: this.isStrict }
-    const wrong = pageFault(bytes, view, 0, bytes.length, rules)
-    if (wrong !== undefined) throw this.corruption(pgid, wrong)
+    const wrong = pageFault(bytes, view, { base: 0, sizeBytes: bytes.length }, rules)
+    if (wrong !== undefined) throw this.corruption(pgid, wrong.message)
     const page = new Page(pgid, bytes, 0, bytes.length)
     this.install(page)
     return page

@@ -241,7 +241,7 @@ function misfit(
   if (depth + 1 >= TREE_DEPTH_MAX) return `it lies deeper than ${TREE_DEPTH_MAX} levels`
   const parent = refs[depth] as PageRef
   const index = indexes[depth] as number
-  if (child.count === 0) return 'an empty leaf below a branch'
+  if (child.count === 0) return pages.pager.isStrict ? 'an empty leaf below a branch' : undefined
   const start = parent.keyStart(index)
   const end = start + parent.keySize(index)
   if (pages.pager.isStrict) {

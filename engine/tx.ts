@@ -61,6 +61,10 @@ export class Tx {
     return this.#state === 'open'
   }
 
+  get pageSizeBytes(): number {
+    return this.meta.pageSizeBytes
+  }
+
   /** Bytes of the file that this transaction's root may use: high-water mark × page size. */
   get sizeBytes(): number {
     return this.meta.highWaterMark * this.meta.pageSizeBytes

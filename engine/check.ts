@@ -1,0 +1,327 @@
+/**
+ * The checker: reads one generation of the file afresh, page by page, past the cache, and says
+ * everything that is wrong with it.
+ *
+ * It finds what bbolt's own check finds (pages reached twice, reached though free, free by nobody,
+ * out of bounds, of the wrong type, out of order) and what that one lets pass though a later writer
+ * trips over it: a separator that is not its child's first key, a branch with one child, an empty
+ * leaf, a gap or stray bytes in a page, a broken seal. docs/check-report.md explains each code.
+ *
+ * Damage never stops it: what can't be read is a finding, and the rest is looked at.
+ */
+
+import { compareBytes, formatBytes } from '../base/bytes.ts'
+import type { Core } from './core.ts'
+import { decodeFreelistPage } from './freelist-page.ts'
+import { PAGE_HEADER_SIZE, TREE_DEPTH_MAX } from './format.ts'
+import { inlinePageFault, readBucketHeader } from './inline.ts'
+import type { Meta } from './meta.ts'
+import { decodeMeta } from './meta.ts'
+import { Page, pageFault } from './page.ts'
+import type { PageFaultCode } from './page.ts'
+import { PageSet } from './page-set.ts'
+import { SEAL_MAGIC } from './seal.ts'
+
+export type FindingCode =
+  | PageFaultCode
+  | 'page-damaged'
+  | 'page-reached-twice'
+  | 'page-reached-free'
+  | 'page-lost'
+  | 'separator'
+  | 'bound'
+  | 'empty-leaf'
+  | 'depth'
+  | 'bucket-damaged'
+  | 'freelist-damaged'
+  | 'freelist-memory'
+
+export interface Finding {
+  readonly code: FindingCode
+  /** The page it was found on; -1 where it is no single page. */
+  readonly pgid: number
+  /** Names of the buckets that lead there, outermost first, for people. */
+  readonly bucketPath: string
+  readonly message: string
+}
+
+export interface PageCounts {
+  readonly branch: number
+  readonly leaf: number
+  readonly overflow: number
+  readonly freelist: number
+  readonly free: number
+  /** Branch and leaf runs with a full checksum in their tail. */
+  readonly sealed: number
+}
+
+export interface CheckReport {
+  /** No findings. */
+  readonly isClean: boolean
+  readonly findings: readonly Finding[]
+  /** More findings there were than are listed. */
+  readonly findingsOmitted: number
+  /** Worth knowing, and no damage: a meta page that a power cut tore, say. */
+  readonly notices: readonly string[]
+  readonly txid: number
+  readonly highWaterMark: number
+  readonly pages: PageCounts
+  readonly keys: number
+  readonly buckets: number
+}
+
+const FINDINGS_MAX = 1000
+
+interface Visit {
+  readonly pgid: number
+  readonly depth: number
+  readonly bucketPath: string
+  /** The separator that leads here, undefined for a root. */
+  readonly separator: Uint8Array | undefined
+  /** Every key here is smaller than this one. */
+  readonly bound: Uint8Array | undefined
+}
+
+export class Checker {
+  readonly #core: Core
+  readonly #meta: Meta
+  readonly #reached = new PageSet()
+  readonly #findings: Finding[] = []
+  readonly #notices: string[] = []
+  readonly #stack: Visit[] = []
+  #omitted = 0
+  #branch = 0
+  #leaf = 0
+  #overflow = 0
+  #freelist = 0
+  #free = 0
+  #sealed = 0
+  #keys = 0
+  #buckets = 0
+
+  constructor(core: Core, meta: Meta) {
+    this.#core = core
+    this.#meta = meta
+  }
+
+  /** Yields the number of pages reached so far after each page, so that a caller may pause. */
+  *run(): Generator<number, CheckReport, void> {
+    this.#checkMetas()
+    this.#stack.push({
+      pgid: this.#meta.rootPgid,
+      depth: 0,
+      bucketPath: '',
+      separator: undefined,
+      bound: undefined,
+    })
+    for (let visit = this.#stack.pop(); visit !== undefined; visit = this.#stack.pop()) {
+      this.#visit(visit)
+      yield this.#reached.size
+    }
+    this.#checkFreelist()
+    return this.#report()
+  }
+
+  #report(): CheckReport {
+    return {
+      isClean: this.#findings.length === 0,
+      findings: this.#findings,
+      findingsOmitted: this.#omitted,
+      notices: this.#notices,
+      txid: this.#meta.txid,
+      highWaterMark: this.#meta.highWaterMark,
+      pages: {
+        branch: this.#branch,
+        leaf: this.#leaf,
+        overflow: this.#overflow,
+        freelist: this.#freelist,
+        free: this.#free,
+        sealed: this.#sealed,
+      },
+      keys: this.#keys,
+      buckets: this.#buckets,
+    }
+  }
+
+  #find(code: FindingCode, pgid: number, bucketPath: string, message: string): void {
+    if (this.#findings.length >= FINDINGS_MAX) this.#omitted++
+    else this.#findings.push({ code, pgid, bucketPath, message })
+  }
+
+  #checkMetas(): void {
+    for (const slot of [0, 1] as const) {
+      const bytes = new Uint8Array(this.#core.pageSizeBytes)
+      const got = this.#core.file.read(bytes, slot * this.#core.pageSizeBytes)
+      const reading = decodeMeta(bytes.subarray(0, got), PAGE_HEADER_SIZE, slot)
+      if ('meta' in reading) continue
+      this.#notices.push(`meta page ${slot} can not be used: ${reading.fault.kind}`)
+    }
+  }
+
+  /** Marks a run as reached. False when it is out of bounds or was reached before. */
+  #reach(visit: Visit, count: number): boolean {
+    const { pgid, bucketPath } = visit
+    for (let i = 0; i < count; i++) {
+      if (this.#reached.add(pgid + i)) continue
+      this.#find('page-reached-twice', pgid + i, bucketPath, 'two places lead to this page')
+      return false
+    }
+    this.#overflow += count - 1
+    return true
+  }
+
+  #visit(visit: Visit): void {
+    const { pager } = this.#core
+    const { pgid, bucketPath } = visit
+    if (visit.depth >= TREE_DEPTH_MAX) {
+      this.#find('depth', pgid, bucketPath, `deeper than ${TREE_DEPTH_MAX} levels`)
+      return
+    }
+    if (pgid < 2) {
+      this.#find('page-damaged', pgid, bucketPath, 'a meta page can not be part of a tree')
+      return
+    }
+    const { bytes, fault } = pager.readRun(pgid, this.#meta.highWaterMark)
+    if (fault !== undefined) {
+      this.#find('page-damaged', pgid, bucketPath, fault)
+      return
+    }
+    if (!this.#reach(visit, bytes.length / pager.pageSizeBytes)) return
+    const view = new DataView(bytes.buffer)
+    const range = { base: 0, sizeBytes: bytes.length }
+    const strict = pageFault(bytes, view, range, { isInline: false, isStrict: true })
+    if (strict !== undefined) this.#find(strict.code, pgid, bucketPath, strict.message)
+    const fatal = pageFault(bytes, view, range, { isInline: false, isStrict: false })
+    if (fatal !== undefined) {
+      if (strict === undefined) this.#find(fatal.code, pgid, bucketPath, fatal.message)
+      return
+    }
+    const page = new Page(pgid, bytes, 0, bytes.length)
+    const hasSeal = page.contentEnd() + 8 <= bytes.length
+    if (hasSeal && view.getUint32(bytes.length - 8, true) === SEAL_MAGIC) this.#sealed++
+    this.#checkPlace(visit, page)
+    if (page.isLeaf) this.#visitLeaf(visit, page)
+    else this.#visitBranch(visit, page)
+  }
+
+  /** Whether the page fits between its separator and the one after it. */
+  #checkPlace(visit: Visit, page: Page): void {
+    const { separator, bound, bucketPath, pgid } = visit
+    if (page.count === 0) {
+      if (separator !== undefined) {
+        this.#find('empty-leaf', pgid, bucketPath, 'an empty leaf below a branch')
+      }
+      return
+    }
+    if (separator !== undefined && compareBytes(keyAt(page, 0), separator) !== 0) {
+      const names = `${formatBytes(keyAt(page, 0))}, and ${formatBytes(separator)} leads to it`
+      this.#find('separator', pgid, bucketPath, `its first key is ${names}`)
+    }
+    if (bound !== undefined && compareBytes(keyAt(page, page.count - 1), bound) >= 0) {
+      const names = `${formatBytes(keyAt(page, page.count - 1))}, and the next page starts at ${formatBytes(bound)}`
+      this.#find('bound', pgid, bucketPath, `its last key is ${names}`)
+    }
+  }
+
+  #visitBranch(visit: Visit, page: Page): void {
+    this.#branch++
+    for (let i = page.count - 1; i >= 0; i--) {
+      this.#stack.push({
+        pgid: page.childPgid(i),
+        depth: visit.depth + 1,
+        bucketPath: visit.bucketPath,
+        separator: keyAt(page, i),
+        bound: i + 1 < page.count ? keyAt(page, i + 1) : visit.bound,
+      })
+    }
+  }
+
+  #visitLeaf(visit: Visit, page: Page): void {
+    if (page.base === 0) this.#leaf++
+    this.#keys += page.count
+    for (let i = 0; i < page.count; i++) {
+      if (page.isBucket(i)) this.#visitBucket(visit, page, i)
+    }
+  }
+
+  #visitBucket(visit: Visit, leaf: Page, index: number): void {
+    this.#buckets++
+    const name = formatBytes(keyAt(leaf, index))
+    const bucketPath = visit.bucketPath === '' ? name : `${visit.bucketPath} / ${name}`
+    const { rootPgid } = readBucketHeader(leaf, index)
+    const inner: Visit = {
+      pgid: rootPgid,
+      depth: 0,
+      bucketPath,
+      separator: undefined,
+      bound: undefined,
+    }
+    if (rootPgid !== 0) {
+      this.#stack.push(inner)
+      return
+    }
+    const base = leaf.valueStart(index) + 16
+    const size = leaf.valueSize(index) - 16
+    const fault = inlinePageFault(leaf.bytes, base, size, true)
+    if (fault !== undefined) this.#find('bucket-damaged', visit.pgid, bucketPath, fault)
+    if (inlinePageFault(leaf.bytes, base, size, false) !== undefined) return
+    this.#visitLeaf({ ...inner, pgid: visit.pgid }, new Page(leaf.pgid, leaf.bytes, base, size))
+  }
+
+  #checkFreelist(): void {
+    const { pager } = this.#core
+    const { freelistPgid, highWaterMark } = this.#meta
+    if (freelistPgid === undefined) {
+      this.#free = highWaterMark - 2 - this.#reached.size
+      this.#checkMemory()
+      return
+    }
+    const { bytes, fault } = pager.readRun(freelistPgid, highWaterMark)
+    const ids = fault ?? decodeFreelistPage(bytes, highWaterMark)
+    if (typeof ids === 'string') {
+      this.#find('freelist-damaged', freelistPgid, '', ids)
+      return
+    }
+    this.#freelist = bytes.length / pager.pageSizeBytes
+    for (let i = 0; i < this.#freelist; i++) {
+      if (this.#reached.add(freelistPgid + i)) continue
+      this.#find(
+        'page-reached-twice',
+        freelistPgid + i,
+        '',
+        'it is in a tree and in the freelist run',
+      )
+    }
+    this.#free = ids.length
+    const free = new PageSet()
+    for (const id of ids) {
+      free.add(id)
+      if (!this.#reached.has(id)) continue
+      this.#find('page-reached-free', id, '', 'it is in use and on the freelist')
+    }
+    // Without a whole walk nothing can be said of what was not reached.
+    const isWhole = this.#findings.length === 0
+    for (let pgid = 2; isWhole && pgid < highWaterMark; pgid++) {
+      if (this.#reached.has(pgid) || free.has(pgid)) continue
+      this.#find('page-lost', pgid, '', 'nothing leads to it, and it is not on the freelist')
+    }
+    this.#checkMemory()
+  }
+
+  /** The freelist that a writer would work with must say the same as the walk. */
+  #checkMemory(): void {
+    const { freelist, meta, isFreelistLoaded } = this.#core
+    if (!isFreelistLoaded || meta !== this.#meta || this.#findings.length > 0) return
+    const known = freelist.persistent([])
+    for (let pgid = 2; pgid < meta.highWaterMark; pgid++) {
+      if (known.has(pgid) !== this.#reached.has(pgid)) continue
+      const message = known.has(pgid) ? 'free in memory, in use in the file' : 'lost in memory'
+      this.#find('freelist-memory', pgid, '', message)
+    }
+  }
+}
+
+function keyAt(page: Page, index: number): Uint8Array {
+  const start = page.keyStart(index)
+  return page.bytes.subarray(start, start + page.keySize(index))
+}

@@ -1,0 +1,55 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { PageSet } from './page-set.ts'
+
+test('PageSet.takeRun() does not join a run to bits that a gap at the start of a word parts from it', () => {
+  const set = new PageSet()
+  set.add(31)
+  set.add(34)
+  set.add(35)
+  expect(set.takeRun(2)).toBe(34)
+  expect([...set]).toEqual([31])
+})
+
+/** The lowest run by brute force. */
+function lowestRun(ids: ReadonlySet<number>, count: number): number | undefined {
+  for (const first of [...ids].sort((a, b) => a - b)) {
+    let size = 0
+    while (size < count && ids.has(first + size)) size++
+    if (size === count) return first
+  }
+  return undefined
+}
+
+test('PageSet agrees with a Set of numbers, and takes the lowest run', () => {
+  const step = fc.record({
+    kind: fc.constantFrom('add', 'add', 'add', 'delete', 'take', 'copy'),
+    pgid: fc.integer({ min: 0, max: 200 }),
+    count: fc.integer({ min: 1, max: 40 }),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      let set = new PageSet()
+      const model = new Set<number>()
+      for (const { kind, pgid, count } of steps) {
+        if (kind === 'add') {
+          for (let i = 0; i < count; i++) {
+            expect(set.add(pgid + i)).toBe(!model.has(pgid + i))
+            model.add(pgid + i)
+          }
+        } else if (kind === 'delete') {
+          expect(set.delete(pgid)).toBe(model.delete(pgid))
+        } else if (kind === 'copy') {
+          set = set.copy()
+        } else {
+          const first = lowestRun(model, count)
+          expect(set.takeRun(count)).toBe(first)
+          for (let i = 0; first !== undefined && i < count; i++) model.delete(first + i)
+        }
+        expect(set.size).toBe(model.size)
+      }
+      expect([...set]).toEqual([...model].sort((a, b) => a - b))
+      for (let pgid = 0; pgid < 260; pgid++) expect(set.has(pgid)).toBe(model.has(pgid))
+    }),
+  )
+})

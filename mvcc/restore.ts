@@ -1,0 +1,88 @@
+/**
+ * Builds the core of a store from its file: streams the `key` bucket in revision order into a new key
+ * index, and checks every row against what the ones before it say.
+ *
+ * The current revision is the highest of: the last row's, and what compaction notes, since a compaction may
+ * have removed the last rows. A row with an empty value is etcd's mark of a raised revision and belongs
+ * to no key.
+ */
+
+import type { Tx } from '../engine/index.ts'
+import { formatBytes } from '../base/bytes.ts'
+import { CorruptionError } from '../base/errors.ts'
+import { KeyIndex } from './key-index.ts'
+import { KeyState, VERSION_MAX } from './key-records.ts'
+import { Mvcc } from './mvcc.ts'
+import { FIRST_REVISION, SUB_MAX, decodeRevisionKey } from './revision.ts'
+import type { RevisionKey } from './revision.ts'
+import { decodeRow } from './rows.ts'
+import { KEY_BUCKET, readCompactedRevision } from './schema.ts'
+
+/** Rows read between two pauses. */
+const STEP_ROWS = 500
+
+export interface RestoreOptions {
+  /** The data file's path, for messages. */
+  readonly file: string
+  /** Lets others run; called every few hundred rows. What it throws ends the restoring. */
+  readonly pause: () => Promise<void>
+}
+
+/**
+ * Reads the store that an engine transaction holds; the transaction stays open.
+ * @throws {CorruptionError} at a row that is damaged, naming it
+ */
+export async function restore(tx: Tx, options: RestoreOptions): Promise<Mvcc> {
+  const { file } = options
+  const compactedRevision = readCompactedRevision(tx, file)
+  const index = new KeyIndex()
+  let last: RevisionKey = { main: 0, sub: 0, isTombstone: false }
+  let rowCount = 0
+  const cursor = tx.bucket(KEY_BUCKET)?.cursor()
+  for (let entry = cursor?.first(); entry !== undefined; entry = cursor?.next()) {
+    last = restoreRow(index, { rowKey: entry.key, row: entry.value, last, file })
+    rowCount++
+    if (rowCount % STEP_ROWS === 0) await options.pause()
+  }
+  const revision = Math.max(FIRST_REVISION, last.main, compactedRevision)
+  return new Mvcc({ file, index, revision, compactedRevision })
+}
+
+interface RowRead {
+  readonly rowKey: Uint8Array
+  readonly row: Uint8Array | undefined
+  readonly last: RevisionKey
+  readonly file: string
+}
+
+const state = new KeyState()
+
+function restoreRow(index: KeyIndex, read: RowRead): RevisionKey {
+  const { rowKey, row, last, file } = read
+  const revision = decodeRevisionKey(rowKey)
+  if (revision === undefined || row === undefined) {
+    throw new CorruptionError(`row ${formatBytes(rowKey)} of bucket "key" is no revision`, { file })
+  }
+  const { main, sub } = revision
+  const damaged = (message: string): CorruptionError =>
+    new CorruptionError(`row of revision ${main}.${sub} ${message}`, { file })
+  if (main < last.main || (main === last.main && sub <= last.sub && last.main > 0)) {
+    throw damaged(`follows revision ${last.main}.${last.sub}`)
+  }
+  if (sub > SUB_MAX) throw damaged('has a sub beyond 32 bits')
+  if (row.length === 0) return revision
+  const kv = decodeRow(row, damaged)
+  if (kv.key.length === 0) throw damaged('names no key')
+  const inKey = (message: string): CorruptionError =>
+    damaged(`is damaged: key ${formatBytes(kv.key)}: ${message}`)
+  if (revision.isTombstone) state.set(main, sub, 0, 0)
+  else {
+    if (kv.modRevision !== main) throw inKey(`modified at revision ${kv.modRevision}`)
+    if (kv.createRevision < 1) throw inKey(`created at revision ${kv.createRevision}`)
+    if (kv.version < 1 || kv.version > VERSION_MAX) throw inKey(`version ${kv.version}`)
+    state.set(main, sub, kv.createRevision, kv.version)
+  }
+  const problem = index.restore(kv.key, state)
+  if (problem !== undefined) throw inKey(problem)
+  return revision
+}

@@ -1,0 +1,46 @@
+/**
+ * The registry of canaries: for each safety property a mutation of the code that its test catches.
+ *
+ * To add one, add a row and run `npm run canaries -- <part of its name>`:
+ *
+ *   name      the fault, as a person would say it
+ *   file      the source to change
+ *   find      text that occurs in it exactly once; a row whose text is gone fails, so that no canary
+ *             dies quietly when the code moves on
+ *   replace   what stands there instead; the file must still load
+ *   test      the test file that catches it, and
+ *   testName  part of the full name of the narrowest test that does (groups and name, joined by
+ *             blanks). It must pass on the code as it is, and fail on the changed one.
+ *   mayHang   the fault may show as an endless loop: the time limit then counts as caught
+ *
+ * Properties run with one fixed seed here, so a canary is caught every time or never.
+ */
+
+export interface Canary {
+  readonly name: string
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  readonly test: string
+  readonly testName: string
+  readonly mayHang?: boolean
+}
+
+export const CANARIES: readonly Canary[] = [
+  {
+    name: 'an upward import',
+    file: 'base/bytes.ts',
+    find: 'export const EMPTY_BYTES',
+    replace: "import type {} from '../disk/disk.ts'\n\nexport const EMPTY_BYTES",
+    test: 'tidy.test.ts',
+    testName: 'holds: rooms import only downwards',
+  },
+  {
+    name: 'a shorter key sorted after what it begins',
+    file: 'base/bytes.ts',
+    find: 'return aSize - bSize',
+    replace: 'return bSize - aSize',
+    test: 'base/bytes.test.ts',
+    testName: 'agrees with Buffer.compare()',
+  },
+]

@@ -1,0 +1,49 @@
+/** The model's own encodings: values in, keys and values out. */
+import { KvError } from '../../base/errors.ts'
+import type { BuiltEncoding } from '../../store/types.ts'
+import { readText, wrongType } from './fields.ts'
+import type { ByteString } from './row.ts'
+import { toBytes } from './row.ts'
+
+export const ENCODINGS: readonly BuiltEncoding[] = ['utf8', 'bytes', 'json']
+
+export function encodeValue(encoding: BuiltEncoding, name: string, value: unknown): ByteString {
+  if (encoding !== 'json') return readText(name, value)
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch (error) {
+    throw new TypeError(`${name}: can't be written as JSON`, { cause: error })
+  }
+  if (text === undefined) throw wrongType(name, 'something that JSON can write')
+  return readText(name, text)
+}
+
+export function decodeKey(encoding: BuiltEncoding, key: ByteString): string | Uint8Array {
+  return encoding === 'bytes' ? toBytes(key) : decodeUtf8(key, key)
+}
+
+export function decodeValue(encoding: BuiltEncoding, key: ByteString, value: ByteString): unknown {
+  if (encoding === 'bytes') return toBytes(value)
+  const text = decodeUtf8(key, value)
+  if (encoding === 'utf8') return text
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw notReadable(key, error)
+  }
+}
+
+function decodeUtf8(key: ByteString, bytes: ByteString): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(toBytes(bytes))
+  } catch (error) {
+    throw notReadable(key, error)
+  }
+}
+
+function notReadable(key: ByteString, cause: unknown): KvError {
+  return new KvError('KV_DECODE', `key ${JSON.stringify(key)} can't be read in this encoding`, {
+    cause,
+  })
+}

@@ -1,0 +1,100 @@
+/**
+ * Encodings: values in as bytes, keys and values out as what the encoding says. See types/encoding.ts.
+ *
+ * What goes in is copied; what comes out is made anew, so nothing is shared with either side.
+ */
+
+import { copyBytes, formatBytes } from '../base/bytes.ts'
+import { KvError } from '../base/errors.ts'
+import { decodeText, describeType, toBytes } from '../base/text.ts'
+import type { BuiltEncoding } from './types.ts'
+import type { Fields } from './fields.ts'
+
+export type OutputKey = string | Uint8Array
+
+export interface Codec {
+  readonly encoding: BuiltEncoding
+  /** A value's bytes, owned. Throws a TypeError that begins with `name`. */
+  encodeValue(value: unknown, name: string): Uint8Array
+  /** @throws {KvError} `KV_DECODE` */
+  decodeKey(key: Uint8Array): OutputKey
+  /** @throws {KvError} `KV_DECODE`, naming the key */
+  decodeValue(key: Uint8Array, value: Uint8Array): unknown
+}
+
+/** Text or bytes as bytes of their own. */
+export function ownBytes(value: unknown, name: string): Uint8Array {
+  const bytes = toBytes(value, name)
+  return bytes === value ? copyBytes(bytes) : bytes
+}
+
+const utf8: Codec = {
+  encoding: 'utf8',
+  encodeValue: ownBytes,
+  decodeKey: (key) => text(key, key, 'UTF-8'),
+  decodeValue: (key, value) => text(key, value, 'UTF-8'),
+}
+
+const bytes: Codec = {
+  encoding: 'bytes',
+  encodeValue: ownBytes,
+  decodeKey: copyBytes,
+  decodeValue: (_key, value) => copyBytes(value),
+}
+
+const json: Codec = {
+  encoding: 'json',
+  encodeValue: encodeJson,
+  decodeKey: utf8.decodeKey,
+  decodeValue(key, value) {
+    const source = text(key, value, 'JSON')
+    try {
+      return JSON.parse(source)
+    } catch (error) {
+      throw undecodable(key, 'JSON', error)
+    }
+  },
+}
+
+const CODECS: Readonly<Record<BuiltEncoding, Codec>> = { utf8, bytes, json }
+const ENCODINGS = ['utf8', 'bytes', 'json'] as const
+
+export function codecOf(encoding: BuiltEncoding): Codec {
+  return CODECS[encoding]
+}
+
+/** The codec that a call names, else the store's. */
+export function readCodec(fields: Fields, fallback: Codec): Codec {
+  if (!fields.has('encoding')) return fallback
+  if (fields.get('encoding') === 'msgpack') {
+    throw new TypeError(`${fields.nameOf('encoding')}: msgpack is not available in this version`)
+  }
+  return CODECS[fields.mustWord('encoding', ENCODINGS)]
+}
+
+function encodeJson(value: unknown, name: string): Uint8Array {
+  let source: string | undefined
+  try {
+    source = JSON.stringify(value)
+  } catch (error) {
+    throw new TypeError(`${name}: it can't be written as JSON`, { cause: error })
+  }
+  if (source === undefined) {
+    throw new TypeError(`${name}: ${describeType(value)} can't be written as JSON`)
+  }
+  return toBytes(source, name)
+}
+
+function text(key: Uint8Array, source: Uint8Array, expected: string): string {
+  const decoded = decodeText(source)
+  if (decoded === undefined) throw undecodable(key, expected)
+  return decoded
+}
+
+function undecodable(key: Uint8Array, expected: string, cause?: unknown): KvError {
+  return new KvError(
+    'KV_DECODE',
+    `key ${formatBytes(key)}: what is stored is no ${expected}; it can be read with encoding 'bytes'`,
+    { cause },
+  )
+}

@@ -1,0 +1,32 @@
+/** Long work in steps: whoever reads for long lets the event loop run every few milliseconds. */
+
+import type { Clock } from '../base/clock.ts'
+
+/** How long a step may take, in ms. */
+const STEP_MS = 2
+
+/** Resolves in a later turn of the event loop, which it keeps alive until then. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Tells when a step has taken long enough. */
+export class Pacer {
+  readonly #clock: Clock
+  #startedMs: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#startedMs = clock.monotonicMs()
+  }
+
+  get isDue(): boolean {
+    return this.#clock.monotonicMs() - this.#startedMs >= STEP_MS
+  }
+
+  /** Lets the event loop run. */
+  async pause(): Promise<void> {
+    await nextTurn()
+    this.#startedMs = this.#clock.monotonicMs()
+  }
+}

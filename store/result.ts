@@ -1,0 +1,62 @@
+/**
+ * What the store's calls return. Data of the caller's own, each with a `toJSON`: the same fields, numbers as
+ * decimal strings as etcd's JSON has them, bytes as base64, absent fields left out. A decoded value
+ * is the user's and stays as it is.
+ */
+
+import type { KeyValue as Row } from '../proto/mvccpb.ts'
+import type { MakeResult } from '../mvcc/range-scan.ts'
+import type { Codec, OutputKey } from './codec.ts'
+import type { KeyValue, ResultJson } from './types/key-value.ts'
+import type { OpResult } from './types/txn.ts'
+
+class Result {
+  toJSON(): ResultJson {
+    const json: Record<string, unknown> = {}
+    for (const [name, value] of Object.entries(this)) {
+      if (value !== undefined) json[name] = toJson(name, value)
+    }
+    return json
+  }
+}
+
+function toJson(name: string, value: unknown): unknown {
+  if (value instanceof Uint8Array) {
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+  }
+  if (name === 'value') return value
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : value
+}
+
+export type Entry = KeyValue<unknown, OutputKey>
+
+class EntryResult extends Result implements Entry {
+  readonly key: OutputKey
+  readonly value: unknown
+  readonly createRevision: number
+  readonly modRevision: number
+  readonly version: number
+  readonly lease: bigint
+
+  constructor(row: Row, codec: Codec, keysOnly: boolean) {
+    super()
+    this.key = codec.decodeKey(row.key)
+    this.value = keysOnly ? undefined : codec.decodeValue(row.key, row.value)
+    this.createRevision = row.createRevision
+    this.modRevision = row.modRevision
+    this.version = row.version
+    this.lease = row.lease
+  }
+}
+
+/** Makes entries of rows: decoded, owned, with or without values. */
+export function entryMaker(codec: Codec, keysOnly: boolean): MakeResult<Entry> {
+  return (row) => new EntryResult(row, codec, keysOnly)
+}
+
+/** Gives some fields a `toJSON`. */
+export function asResult<T extends object>(fields: T): T & { toJSON(): ResultJson } {
+  return Object.assign(new Result(), fields)
+}
+
+export type OpOutput = OpResult<unknown, OutputKey>

@@ -1,0 +1,112 @@
+/** Looking after a store: history, size, backups, checks. */
+import type { ResultJson } from './key-value.ts'
+
+export interface CallOptions {
+  /** Abort rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CompactOptions extends CallOptions {
+  /** Resolves only when the dropped revisions are gone from the file too. Default false. */
+  readonly physical?: boolean | undefined
+}
+
+export interface CompactResult {
+  /** The store's current revision. */
+  readonly revision: number
+  toJSON(): ResultJson
+}
+
+export interface Status {
+  /** The version of the software that answers. */
+  readonly version: string
+  /** The current revision; 1 for a store nothing was ever written to. */
+  readonly revision: number
+  /**
+   * The oldest revision that can be read, 0 where nothing was compacted yet, undefined where the
+   * server doesn't say.
+   */
+  readonly compactedRevision: number | undefined
+  /** The data file's size in bytes. */
+  readonly sizeBytes: number
+  /** How much of it holds data; the rest is free for reuse. */
+  readonly sizeInUseBytes: number
+  toJSON(): ResultJson
+}
+
+export interface HashKVOptions extends CallOptions {
+  /** Hashes history up to this revision. Default: the current one. */
+  readonly revision?: number | undefined
+}
+
+/**
+ * A hash of the history between the compacted revision and the hashed one, equal to etcd's over the
+ * same data.
+ */
+export interface HashKVResult {
+  /** CRC-32C, unsigned 32-bit. */
+  readonly hash: number
+  readonly hashRevision: number
+  readonly compactedRevision: number
+  readonly revision: number
+  toJSON(): ResultJson
+}
+
+/** How far a long job has come. `totalBytes` is an estimate until the end. */
+export interface Progress {
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
+
+export interface JobOptions extends CallOptions {
+  /** Called now and then, and once at the end. What it throws stops the job and rejects it. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+}
+
+export interface BackupResult {
+  /** The revision that the backup holds, with all history back to the compacted one. */
+  readonly revision: number
+  readonly sizeBytes: number
+  /** SHA-256 of the database bytes, hexadecimal. */
+  readonly sha256: string
+  toJSON(): ResultJson
+}
+
+export interface CheckProblem {
+  /** What kind of damage; stable, for programs. */
+  readonly kind: string
+  /** For people. */
+  readonly message: string
+  /** The page concerned, where there is one. */
+  readonly pageId: number | undefined
+}
+
+export interface CheckResult {
+  /** Everything found, worst first; empty: the store is sound. */
+  readonly problems: readonly CheckProblem[]
+  /** How many pages and revisions were looked at. */
+  readonly pageCount: number
+  readonly revisionCount: number
+  toJSON(): ResultJson
+}
+
+export interface StoreStats {
+  /** Keys that exist now. */
+  readonly keyCount: number
+  /** Revisions kept, tombstones included. */
+  readonly revisionCount: number
+  readonly sizeBytes: number
+  readonly sizeInUseBytes: number
+  /** Views and snapshots open, and the age of the oldest in ms; 0 where there is none. */
+  readonly viewCount: number
+  readonly oldestViewMs: number
+  readonly watchCount: number
+  readonly leaseCount: number
+  toJSON(): ResultJson
+}
+
+export interface DefragmentResult {
+  readonly sizeBytesBefore: number
+  readonly sizeBytesAfter: number
+  toJSON(): ResultJson
+}

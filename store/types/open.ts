@@ -1,0 +1,64 @@
+/** How a store is opened. */
+import type { Encoding } from './encoding.ts'
+
+/** How much history is kept. Revisions beyond it are compacted in the background. */
+export type Retain = 'all' | { readonly revisions: number } | { readonly ageMs: number }
+
+/**
+ * Where an open store tells what it does. Never given values, and keys only where a problem needs
+ * one.
+ */
+export interface Logger {
+  debug?(message: string, facts?: Readonly<Record<string, unknown>>): void
+  info?(message: string, facts?: Readonly<Record<string, unknown>>): void
+  warn?(message: string, facts?: Readonly<Record<string, unknown>>): void
+  error?(message: string, facts?: Readonly<Record<string, unknown>>): void
+}
+
+export interface OpenOptions<E extends Encoding = 'utf8'> {
+  /** What keys and values come out as; see `Encodings`. Default `utf8`. */
+  readonly encoding?: E | undefined
+  /**
+   * Writes nothing at all; the store must exist, else `KV_NOT_FOUND`. Default false: a missing
+   * store is made.
+   */
+  readonly readOnly?: boolean | undefined
+  /**
+   * How long to wait for another owner to let go, in ms; 0: `KV_LOCKED` at once, Infinity: for
+   * ever. Default 0.
+   */
+  readonly lockTimeoutMs?: number | undefined
+  /**
+   * How the files are locked: flock(2) (`auto`), or by a lock file alone where that can't be had.
+   * Default `auto`.
+   */
+  readonly lock?: 'auto' | 'file' | undefined
+  /**
+   * The largest write request, in bytes of its keys and values: an integer ≥ 1. Beyond it
+   * `KV_REQUEST_TOO_LARGE`. Default 1,572,864 (1.5 MiB).
+   */
+  readonly maxRequestBytes?: number | undefined
+  /** The most compares or operations in a list of a transaction: an integer ≥ 1. Default 128. */
+  readonly maxTxnOps?: number | undefined
+  /** How much history to keep. Default `all`. */
+  readonly retain?: Retain | undefined
+  /**
+   * The most bytes the data file may take; beyond it writes are `KV_NO_SPACE`. Default: no quota.
+   */
+  readonly quotaBytes?: number | undefined
+  /**
+   * When a write is acknowledged: on stable storage (`full`), handed to the system (`os`), or at
+   * once (`none`). Default `full`.
+   */
+  readonly sync?: 'full' | 'os' | 'none' | undefined
+  /** Bytes of writes that may wait for the disk; beyond it a write is `KV_BUSY`. Default 64 MiB. */
+  readonly maxPendingBytes?: number | undefined
+  /** Views older than this are warned of with the stack that opened them. Default: never. */
+  readonly maxViewAgeMs?: number | undefined
+  /** Lets other processes attach through a socket in the directory. Default false. */
+  readonly share?: boolean | undefined
+  /** Default: silent. */
+  readonly logger?: Logger | undefined
+  /** Abort stops the opening (also a wait for the lock) and rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+}
