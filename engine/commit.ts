@@ -31,7 +31,7 @@ import type { Tx } from './tx.ts'
 const RUN_SIZE_MAX = 1024 * 1024
 const FILE_SIZE_MIN = 32 * 1024
 
-type Phase = 'spill' | 'grow' | 'pages' | 'pages sync' | 'meta'
+type Phase = 'spill' | 'grow' | 'grow sync' | 'pages' | 'pages sync' | 'meta'
 
 /** The file's length for content of `sizeBytes`: powers of two, then steps of 16 MiB. */
 export function grownSize(sizeBytes: number): number {
@@ -51,7 +51,10 @@ export function* commitSteps(core: Core, tx: Tx): Generator<SyncKind, void, void
   try {
     plan.build()
     phase = 'grow'
-    if (plan.growFile()) yield 'full'
+    if (plan.growFile()) {
+      phase = 'grow sync'
+      yield 'full'
+    }
     phase = 'pages'
     plan.writePages()
     phase = 'pages sync'
