@@ -119,7 +119,7 @@ describe('LockFile', () => {
     fs.utimesSync(`${path}.lock`, 1, 1)
     const quick = lockFile()
     let isFirst = true
-    // The clock is asked between reading the old lock and acting on it: there the other one comes in.
+    // The clock is asked between reading the old lock and acting on it: there comes the other one.
     const clock: Clock = {
       ...systemClock,
       wallMs: () => {

@@ -191,7 +191,7 @@ describe('lengths', () => {
     expect([...outcomes(disk, sectors)].sort()).toEqual(['1', '100000000', '1111111111111111'])
   })
 
-  test('bytes cut off do not come back once the length is durable, after a failed sync either', () => {
+  test('bytes cut off do not come back once the length is durable, a failed sync or not', () => {
     const { disk, file } = diskWithFile(CHUNK, 1)
     file.truncate(SECTOR)
     disk.injectFault({ kind: 'sync', code: 'EIO' })
