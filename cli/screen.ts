@@ -1,0 +1,44 @@
+/** Where a command prints: colours only where a person looks at it, and no line wider than the terminal. */
+import type { Writable } from 'node:stream'
+import { styleText } from 'node:util'
+
+export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan'
+
+/** A stream that may be a terminal. */
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const WIDTH_MAX = 80
+const WIDTH_MIN = 40
+
+export class Screen {
+  readonly #output: Output
+  readonly isTerminal: boolean
+  readonly #isColoured: boolean
+
+  constructor(output: Output, environment: Environment) {
+    this.#output = output
+    this.isTerminal = output.isTTY === true && environment['TERM'] !== 'dumb'
+    // https://no-color.org: set to anything but nothing.
+    this.#isColoured = this.isTerminal && (environment['NO_COLOR'] ?? '') === ''
+  }
+
+  /** Columns to use. */
+  get width(): number {
+    return Math.max(WIDTH_MIN, Math.min(this.#output.columns ?? WIDTH_MAX, WIDTH_MAX))
+  }
+
+  style(style: Style, text: string): string {
+    return this.#isColoured ? styleText(style, text, { validateStream: false }) : text
+  }
+
+  print(line = ''): void {
+    this.#output.write(`${line}\n`)
+  }
+
+  /** Replaces what the last `overwrite` left on the line. For terminals. */
+  overwrite(line: string): void {
+    this.#output.write(`\r${line}\u001b[K`)
+  }
+}
