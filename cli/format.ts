@@ -63,8 +63,11 @@ export function printable(text: string): string {
 
 const COMBINING = /^\p{M}$/u
 /** East Asian wide characters and emoji, near enough for cutting a line. */
-const WIDE =
-  /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u
+const WIDE = new RegExp(
+  '^[\\u1100-\\u115f\\u2e80-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f' +
+    '\\uff01-\\uff60\\uffe0-\\uffe6\\u{1f300}-\\u{1faff}\\u{20000}-\\u{3fffd}]$',
+  'u',
+)
 
 function characterWidth(character: string): number {
   if (COMBINING.test(character)) return 0
@@ -96,7 +99,7 @@ export function fitEnd(text: string, width: number): string {
   if (displayWidth(text) <= width) return text
   let kept = ''
   let used = 1
-  for (const character of [...text].reverse()) {
+  for (const character of Array.from(text).reverse()) {
     used += characterWidth(character)
     if (used > width) break
     kept = character + kept

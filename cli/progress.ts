@@ -1,5 +1,6 @@
 /**
- * How far a long job has come: on a terminal a bar that redraws itself, elsewhere a plain line now and then.
+ * How far a long job has come: on a terminal a bar that redraws itself, elsewhere a plain line
+ * now and then.
  */
 import { formatCount, formatDuration } from './format.ts'
 import type { Screen } from './screen.ts'

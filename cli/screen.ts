@@ -1,4 +1,7 @@
-/** Where a command prints: colours only where a person looks at it, and no line wider than the terminal. */
+/**
+ * Where a command prints: colours only where a person looks at it, and no line wider than the
+ * terminal.
+ */
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 
