@@ -23,9 +23,15 @@ export function formatDuration(ms: number): string {
   if (ms < 0.999_5) return `${threeDigits(ms * 1000)} µs`
   if (ms < 999.5) return `${threeDigits(ms)} ms`
   if (ms < 59_950) return `${threeDigits(ms / 1000)} s`
-  const seconds = Math.round(ms / 1000)
+  return formatSeconds(ms / 1000)
+}
+
+/** `0 s`, `12 s`, `3 min 12 s`, `2 h 5 min`: for an estimate, which needs no more. */
+export function formatSeconds(duration: number): string {
+  const seconds = Math.round(duration)
+  if (seconds < 60) return `${seconds} s`
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
-  const minutes = Math.round(seconds / 60)
+  const minutes = Math.floor(seconds / 60)
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
