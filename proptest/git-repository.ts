@@ -1,4 +1,7 @@
-/** Git repositories for tests, made by `git fast-import` from plain data: any name, any content, any size. */
+/**
+ * Git repositories for tests, made by `git fast-import` from plain data: any name, any content, any
+ * size.
+ */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
@@ -83,7 +86,9 @@ export function git(directory: string, ...args: readonly string[]): Buffer {
   return stdout
 }
 
-/** Makes a repository without a work tree's files; its branch is `main`, at the plan's last commit. */
+/**
+ * Makes a repository without a work tree's files; its branch is `main`, at the plan's last commit.
+ */
 export async function makeRepository(
   directory: string,
   plan: Iterable<PlannedCommit>,
