@@ -6,9 +6,9 @@
  */
 
 import type { Writable } from 'node:stream'
-import { KvError } from '../base/errors.ts'
+import { KvError, isKvError } from '../base/errors.ts'
 import { describeType } from '../base/text.ts'
-import type { Disk, DiskFile, SyncKind } from '../disk/disk.ts'
+import type { Disk, DiskFile, FileIdentity, SyncKind } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import { Checker } from './check.ts'
 import type { CheckReport } from './check.ts'
@@ -29,6 +29,8 @@ import { Tx } from './tx.ts'
 import type { TxHost } from './tx.ts'
 
 const PAGES_PER_TURN = 256
+/** A path whose file is replaced again and again is given up. */
+const OPEN_ATTEMPTS_MAX = 5
 
 export interface CheckOptions {
   readonly generation?: 'newest' | 'previous'
@@ -434,9 +436,8 @@ export async function openEngine(path: string, options: EngineOptions = {}): Pro
   checkOptions(path, options)
   const disk = options.disk ?? new RealDisk()
   const readOnly = options.readOnly ?? false
-  const file = disk.open(disk.resolve(path), { mode: readOnly ? 'read' : 'create' })
+  const file = await openLocked(disk, disk.resolve(path), options)
   try {
-    await lockFile(disk, file, options)
     const { core, report } = openCore({
       disk,
       file,
@@ -452,6 +453,26 @@ export async function openEngine(path: string, options: EngineOptions = {}): Pro
     file.close()
     throw error
   }
+}
+
+/** Opens and locks what the path names. A file renamed over it meanwhile is opened in its place. */
+async function openLocked(disk: Disk, path: string, options: EngineOptions): Promise<DiskFile> {
+  for (let attempt = 1; ; attempt++) {
+    const file = disk.open(path, { mode: options.readOnly === true ? 'read' : 'create' })
+    try {
+      await lockFile(disk, file, options)
+      return file
+    } catch (error) {
+      const isReplaced = isKvError(error, 'KV_IO') && !isSameFile(disk.identityOf(path), file)
+      file.close()
+      if (!isReplaced || attempt === OPEN_ATTEMPTS_MAX) throw error
+    }
+  }
+}
+
+function isSameFile(named: FileIdentity | undefined, file: DiskFile): boolean {
+  const own = file.identity()
+  return named?.device === own.device && named.inode === own.inode
 }
 
 async function lockFile(disk: Disk, file: DiskFile, options: EngineOptions): Promise<void> {
