@@ -5,7 +5,8 @@
  * over: the engine copies on the way in, and what it lends stays until the transaction ends.
  */
 
-import { ModelBucket, ModelCursor, bucketPaths } from './model.ts'
+import type { ModelBucket } from './model.ts'
+import { ModelCursor, bucketPaths } from './model.ts'
 import {
   bytesOf,
   compareEntry,
@@ -14,8 +15,8 @@ import {
   outcomeOf,
   show,
   textOf,
+  Mismatch,
 } from './compare.ts'
-import { Mismatch } from './compare.ts'
 import type { CallOutcome } from './compare.ts'
 import type { Edit, KeyChoice, Move, Order } from './commands.ts'
 import type { Bucket, Cursor, Entry, Tx } from '../../engine/index.ts'

@@ -10,8 +10,15 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync } from 'node:fs'
-import { rmSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, test } from 'vitest'
@@ -58,7 +65,7 @@ export function textOf(line: Line | undefined, name: string): string {
 }
 
 /** The number of a field that must be there. */
-export function numberOf(line: Line | undefined, name: string): number {
+function numberOf(line: Line | undefined, name: string): number {
   const value = line?.[name]
   if (typeof value !== 'number')
     throw new TypeError(`${name}: not a number in ${JSON.stringify(line)}`)
