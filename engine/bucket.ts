@@ -136,8 +136,8 @@ export class Bucket {
 
   /**
    * Makes a bucket.
-   * @throws {KvError} KV_BUCKET_EXISTS, KV_WRONG_KIND where the key leads to a value, KV_KEY_EMPTY, KV_KEY_TOO_LARGE,
-   *   KV_TX_NOT_WRITABLE
+   * @throws {KvError} KV_BUCKET_EXISTS, KV_WRONG_KIND where the key leads to a value, KV_KEY_EMPTY,
+   *   KV_KEY_TOO_LARGE, KV_TX_NOT_WRITABLE
    */
   createBucket(name: string | Uint8Array): Bucket {
     const bytes = toBytes(name, 'name')
@@ -165,7 +165,8 @@ export class Bucket {
 
   /**
    * Deletes a bucket and all that is in it.
-   * @throws {KvError} KV_BUCKET_NOT_FOUND, KV_WRONG_KIND where the key leads to a value, KV_TX_NOT_WRITABLE
+   * @throws {KvError} KV_BUCKET_NOT_FOUND, KV_WRONG_KIND where the key leads to a value,
+   *   KV_TX_NOT_WRITABLE
    */
   deleteBucket(name: string | Uint8Array): void {
     const bytes = toBytes(name, 'name')

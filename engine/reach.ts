@@ -1,4 +1,7 @@
-/** Walks over everything that a bucket reaches: pages, nodes, buckets inside. Iterative, bounded in depth. */
+/**
+ * Walks over everything that a bucket reaches: pages, nodes, buckets inside. Iterative, bounded in
+ * depth.
+ */
 
 import type { Bucket } from './bucket.ts'
 import { PageSet } from './page-set.ts'
