@@ -14,6 +14,7 @@ import type { Core } from './core.ts'
 import type { Cursor } from './cursor.ts'
 import type { Engine } from './engine.ts'
 import { encodeMetaPage } from './meta.ts'
+import { MetBuckets } from './reach.ts'
 import type { Tx } from './tx.ts'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -153,6 +154,8 @@ interface Level {
 async function copyKeys(source: Tx, engine: Engine, options: CompactOptions): Promise<void> {
   const txBytes = options.txBytes ?? TX_BYTES_DEFAULT
   const levels: Level[] = [{ cursor: source.cursor(), name: undefined, isStarted: false }]
+  const met = new MetBuckets()
+  met.add(source.root)
   let tx = await engine.begin({ writable: true })
   let into = tx.root
   let pending = 0
@@ -169,7 +172,7 @@ async function copyKeys(source: Tx, engine: Engine, options: CompactOptions): Pr
       const { key, value } = entry
       pending += key.length + (value?.length ?? 0)
       if (value === undefined) {
-        const bucket = level.cursor.bucket.mustFindBucket(key)
+        const bucket = met.add(level.cursor.bucket.mustFindBucket(key))
         into = into.createBucket(key)
         if (bucket.sequence !== 0n) into.setSequence(bucket.sequence)
         levels.push({ cursor: bucket.cursor(), name: key.slice(), isStarted: false })

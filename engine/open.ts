@@ -145,10 +145,15 @@ function readMetas(file: DiskFile): Metas {
   if (pageSizeBytes === undefined) throw noMeta(file, 'fault' in first ? first.fault : undefined)
   const page = new Uint8Array(PROBE_SIZE)
   const size = file.read(page, pageSizeBytes)
-  return {
-    pageSizeBytes,
-    readings: [first, decodeMeta(page.subarray(0, size), PAGE_HEADER_SIZE, 1)],
-  }
+  const second = decodeMeta(page.subarray(0, size), PAGE_HEADER_SIZE, 1)
+  return { pageSizeBytes, readings: [first, samePageSize(second, pageSizeBytes)] }
+}
+
+/** A meta that stands where one page size puts it and names another would be written back over pages. */
+function samePageSize(reading: MetaReading, pageSizeBytes: number): MetaReading {
+  if ('fault' in reading || reading.meta.pageSizeBytes === pageSizeBytes) return reading
+  const reason = `page size ${reading.meta.pageSizeBytes}`
+  return { fault: { kind: 'fields', reason } }
 }
 
 /** The page size that meta 1 names at the place where it then must be. */

@@ -1,5 +1,6 @@
 /**
- * The tools of these tests, tested: the model agrees with bbolt, and the check finds what it is there to find.
+ * The tools of these tests, tested: the model agrees with bbolt, and the check finds what it is
+ * there to find.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -36,7 +37,8 @@ describeBbolt('the tools', (bbolt) => {
           applyToModel(planner.model, churned)
 
           const checked = await bbolt.check(path)
-          // bbolt 1.3.6 leaks pages when it deletes a bucket whose parent it changed in the same transaction.
+          // bbolt 1.3.6 leaks pages when it deletes a bucket whose parent it changed in the same
+          // transaction.
           expect(checked.findings.filter((finding) => !LEAK.test(finding))).toEqual([])
           const dump = await bbolt.dump(path, 64)
           expect(firstDifference(dumpOf(planner.model, 64), dump)).toBeUndefined()
@@ -56,7 +58,8 @@ describeBbolt('the tools', (bbolt) => {
       expect(summary['freelistIds']).toBeGreaterThan(0)
 
       const bytes = readFileSync(path)
-      // Every page is written for a branch's sake: lower the last byte of some separator key-000xxx.
+      // Every page is written for a branch's sake: lower the last byte of some separator
+      // key-000xxx.
       const at = findBranchKey(bytes, 1024)
       bytes[at] = (bytes[at] ?? 0) - 1
       writeFileSync(path, bytes)
