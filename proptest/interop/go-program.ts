@@ -64,14 +64,6 @@ export function textOf(line: Line | undefined, name: string): string {
   return value
 }
 
-/** The number of a field that must be there. */
-function numberOf(line: Line | undefined, name: string): number {
-  const value = line?.[name]
-  if (typeof value !== 'number')
-    throw new TypeError(`${name}: not a number in ${JSON.stringify(line)}`)
-  return value
-}
-
 function isLine(value: unknown): value is Line {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
