@@ -10,15 +10,8 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, test } from 'vitest'
@@ -61,6 +54,14 @@ export function textOf(line: Line | undefined, name: string): string {
   const value = line?.[name]
   if (typeof value !== 'string')
     throw new TypeError(`${name}: not a text in ${JSON.stringify(line)}`)
+  return value
+}
+
+/** The number of a field that must be there. */
+export function numberOf(line: Line | undefined, name: string): number {
+  const value = line?.[name]
+  if (typeof value !== 'number')
+    throw new TypeError(`${name}: not a number in ${JSON.stringify(line)}`)
   return value
 }
 
