@@ -109,6 +109,7 @@ class CommitPlan {
     }
     const old = core.freelistRun
     if (old !== undefined) pages.freeRun(old.first, old.count)
+    this.#mustBeFreedOnce(pages.freedRuns)
     this.#highWaterMark = core.freelist.trimTail(this.#highWaterMark)
     this.#trimmedTo = this.#highWaterMark
     if (core.persistFreelist) this.#buildFreelist()
@@ -120,6 +121,23 @@ class CommitPlan {
       highWaterMark: this.#highWaterMark,
       txid: id,
       slot: id % 2 === 0 ? 0 : 1,
+    }
+  }
+
+  /**
+   * A page that is freed and free already is reached from two places: damage, which must not
+   * spread.
+   */
+  #mustBeFreedOnce(runs: readonly number[]): void {
+    const { freelist, pager } = this.#core
+    const freed = new Set<number>()
+    for (let i = 0; i < runs.length; i += 2) {
+      for (let k = 0; k < (runs[i + 1] as number); k++) {
+        const pgid = (runs[i] as number) + k
+        if (freelist.has(pgid)) throw pager.corruption(pgid, 'it is in use and on the freelist')
+        if (freed.has(pgid)) throw pager.corruption(pgid, 'two places lead to it')
+        freed.add(pgid)
+      }
     }
   }
 

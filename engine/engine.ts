@@ -307,6 +307,10 @@ export class Engine {
     freelist.release(core.pins())
     if (core.readers.size === 0) freelist.forgetAllocations()
     const id = nextTxid(meta)
+    // Only a forged file gets here; beyond, the commit could not be read again.
+    if (!Number.isSafeInteger(id)) {
+      throw core.pager.corruption(meta.slot, `no txid follows ${meta.txid}`)
+    }
     this.#writer = new Tx({ host: this.#host, pager: core.pager, meta, writable: true, id })
     return this.#writer
   }

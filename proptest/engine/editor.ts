@@ -1,8 +1,10 @@
 /**
- * Applies edits to a transaction and to a copy of the model side by side, and compares every answer.
+ * Applies edits to a transaction and to a copy of the model side by side, and compares every
+ * answer.
  *
- * Input buffers are scribbled over after each call, and what was lent is compared with a copy when the edits are
- * over: the engine copies on the way in, and what it lends stays until the transaction ends.
+ * Input buffers are scribbled over after each call, and what was lent is compared with a copy when
+ * the edits are over: the engine copies on the way in, and what it lends stays until the
+ * transaction ends.
  */
 
 import type { ModelBucket } from './model.ts'

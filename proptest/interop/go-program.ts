@@ -145,8 +145,8 @@ export class Bbolt {
   }
 
   /** A file's whole content; keys and values longer than `limit` bytes as size and SHA-256. */
-  async dump(path: string, limit: number): Promise<readonly Line[]> {
-    const lines = await this.expect(['dump', '-digest', String(limit), path])
+  async dump(path: string, limit: number, flags: readonly string[] = []): Promise<readonly Line[]> {
+    const lines = await this.expect(['dump', ...flags, '-digest', String(limit), path])
     return lines.slice(0, -1)
   }
 
