@@ -4,13 +4,14 @@
  */
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { openEngine } from '../../engine/index.ts'
 import { seed } from '../effort.ts'
-import { digestOf, dumpOf, firstDifference } from './content.ts'
+import { digestOf, firstDifference, dumpOf } from './content.ts'
 import { applyToEngine, applyToModel, parseTransactions } from './edits.ts'
 import { contentOf, expectReadByBbolt, expectReadByUs, findingsOf } from './engine-file.ts'
-import { bbolt, isWithoutGo, numberOf } from './go-program.ts'
+import type { Bbolt } from './go-program.ts'
+import { describeBbolt, numberOf } from './go-program.ts'
 import { histories, Planner } from './histories.ts'
 import type { BucketModel } from './model.ts'
 import { withTempDirectory } from './temp-directory.ts'
@@ -66,7 +67,11 @@ const FIXTURES: readonly Fixture[] = [
 ]
 
 /** Fails where our engine reads anything else than bbolt. Returns what both read. */
-async function expectSameContent(path: string, flags: readonly string[]): Promise<BucketModel> {
+async function expectSameContent(
+  bbolt: Bbolt,
+  path: string,
+  flags: readonly string[],
+): Promise<BucketModel> {
   const { findings, hash } = await bbolt.check(path, flags)
   expect(findings).toEqual([])
   const content = await contentOf(path)
@@ -78,7 +83,12 @@ async function expectSameContent(path: string, flags: readonly string[]): Promis
 }
 
 /** Has our engine change the file by a short history, and bbolt after it. */
-async function writeInTurns(path: string, content: BucketModel, pageSize: number): Promise<void> {
+async function writeInTurns(
+  bbolt: Bbolt,
+  path: string,
+  content: BucketModel,
+  pageSize: number,
+): Promise<void> {
   const planner = new Planner(pageSize, content)
   const drawn = fc.sample(histories({ isMoving: true, transactionsMax: 4 }), { seed, numRuns: 3 })
   for (const history of drawn) {
@@ -89,14 +99,14 @@ async function writeInTurns(path: string, content: BucketModel, pageSize: number
     } finally {
       await engine.close()
     }
-    await expectReadByBbolt(path, planner.model, ['-page-size', String(pageSize)])
+    await expectReadByBbolt(bbolt, path, planner.model, ['-page-size', String(pageSize)])
   }
   const churned = await bbolt.expect(['churn', '-max-value', '500', path, String(seed)])
   applyToModel(planner.model, parseTransactions(churned))
   await expectReadByUs(path, planner.model)
 }
 
-describe.skipIf(isWithoutGo)('files made by bbolt', () => {
+describeBbolt('files made by bbolt', (bbolt) => {
   test.each(FIXTURES)(
     '$kind, pages of $pageSize bytes, $flags',
     async ({ kind, pageSize, flags }) => {
@@ -104,7 +114,7 @@ describe.skipIf(isWithoutGo)('files made by bbolt', () => {
         const path = join(directory, 'db')
         const page = ['-page-size', String(pageSize)]
         await bbolt.make(kind, path, [...page, ...flags])
-        const content = await expectSameContent(path, page)
+        const content = await expectSameContent(bbolt, path, page)
         await expectReadByUs(path, content)
 
         const reader = await openEngine(path, { readOnly: true })
@@ -116,9 +126,9 @@ describe.skipIf(isWithoutGo)('files made by bbolt', () => {
         const writer = await openEngine(path)
         expect(writer.view((tx) => digestOf(tx))).toBe(digestOf(content))
         await writer.close()
-        await expectReadByBbolt(path, content, page)
+        await expectReadByBbolt(bbolt, path, content, page)
 
-        await writeInTurns(path, content, pageSize)
+        await writeInTurns(bbolt, path, content, pageSize)
       })
     },
   )
@@ -131,7 +141,7 @@ describe.skipIf(isWithoutGo)('files made by bbolt', () => {
       const path = join(directory, 'db')
       const page = ['-page-size', String(pageSize), '-freelist', freelist]
       await bbolt.make('beyond-4gib', path, page)
-      const content = await expectSameContent(path, [])
+      const content = await expectSameContent(bbolt, path, [])
       const engine = await openEngine(path)
       const { fileSizeBytes, highWaterMark } = engine.stats()
       expect(fileSizeBytes).toBeGreaterThan(2 ** 32)
@@ -150,7 +160,7 @@ describe.skipIf(isWithoutGo)('files made by bbolt', () => {
       })
       expect(findingsOf(engine.check())).toEqual([])
       await engine.close()
-      await expectReadByBbolt(path, content)
+      await expectReadByBbolt(bbolt, path, content)
       await expectReadByUs(path, content)
     })
   })
@@ -160,11 +170,11 @@ describe.skipIf(isWithoutGo)('files made by bbolt', () => {
     const kinds = lines.flatMap((line) => (typeof line['kind'] === 'string' ? [line['kind']] : []))
     const seen = new Set([...FIXTURES.map(({ kind }) => kind), 'freelist', 'beyond-4gib'])
     expect(kinds.filter((kind) => !seen.has(kind))).toEqual([])
-    expect(numberOf(await summaryOf(), 'osPageSize')).toBeGreaterThanOrEqual(4096)
+    expect(numberOf(await summaryOf(bbolt), 'osPageSize')).toBeGreaterThanOrEqual(4096)
   })
 })
 
-async function summaryOf(): Promise<Readonly<Record<string, unknown>>> {
+async function summaryOf(bbolt: Bbolt): Promise<Readonly<Record<string, unknown>>> {
   const lines = await bbolt.expect(['version'])
   return lines[0] ?? {}
 }
