@@ -1,8 +1,8 @@
 /**
  * The whole run behind `npm start`: load a history, look at it, close, reopen, check.
  *
- * It opens the store as any program would, through the package's public door. When it returns, the store is
- * closed and a temporary directory is gone, however it ended.
+ * It opens the store as any program would, through the package's public door. When it returns,
+ * the store is closed and a temporary directory is gone, however it ended.
  */
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -141,7 +141,9 @@ async function measure(
   return { load, revision, files: count, sizeBytes, sizeInUseBytes, readsNow, readsPast }
 }
 
-/** Opens the store again, and compares with what it was before. How long the opening took, in ms. */
+/**
+ * Opens the store again, and compares with what it was before. How long the opening took, in ms.
+ */
 async function reopen(
   path: string,
   expected: {
@@ -173,12 +175,12 @@ async function reopen(
 
 async function mustReadTheSame(db: HistoryStore, file: FileTour): Promise<void> {
   const now = await db.get(file.key)
-  const then = await db.get(file.key, { revision: file.then.commit.revision })
+  const then = await db.get(file.key, { revision: file.past.commit.revision })
   const isSame =
     now !== undefined &&
     then !== undefined &&
-    Buffer.compare(now.value, file.now) === 0 &&
-    Buffer.compare(then.value, file.then.content) === 0
+    Buffer.compare(now.value, file.present) === 0 &&
+    Buffer.compare(then.value, file.past.content) === 0
   if (!isSame) throw new WalkthroughError(`after reopening ${file.path} reads otherwise`)
 }
 

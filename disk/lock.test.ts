@@ -1,8 +1,9 @@
 /**
- * Locks between handles, processes and threads: every pair has one winner, or is refused as documented.
+ * Locks between handles, processes and threads: every pair has one winner, or is refused as
+ * documented.
  *
- * A party takes commands: this process by two handles, two child processes, a worker thread. Parties
- * outside load the real disk from source through tsx.
+ * A party takes commands: this process by two handles, two child processes, a worker thread.
+ * Parties outside load the real disk from source through tsx.
  */
 
 import { spawn } from 'node:child_process'
@@ -117,7 +118,7 @@ class ProcessParty implements Party {
     this.child = child
     this.pid = child.pid
     createInterface({ input: child.stdout }).on('line', (line) => {
-      this.#replies.shift()?.(JSON.parse(line))
+      this.#replies.shift()?.(parseReply(line))
     })
   }
 
@@ -135,6 +136,12 @@ class ProcessParty implements Party {
       this.child.kill(signal)
     })
   }
+}
+
+function parseReply(line: string): Reply {
+  const value: unknown = JSON.parse(line)
+  const fields = new Map<string, unknown>(Object.entries(value ?? {}))
+  return { result: String(fields.get('result')), message: String(fields.get('message')) }
 }
 
 class WorkerParty implements Party {

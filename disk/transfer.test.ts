@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { AssertionError } from '../base/assert.ts'
 import { Random } from '../base/random.ts'
-import { readFully, readFullyAsync, writeFully, writeFullyAsync } from './transfer.ts'
+import {
+  TRANSFER_SIZE_MAX,
+  readFully,
+  readFullyAsync,
+  writeFully,
+  writeFullyAsync,
+} from './transfer.ts'
 
 /** A file of bytes whose transfers move a random part of what is asked. */
 class ShortFile {
@@ -71,5 +77,19 @@ describe('writeFully()', () => {
   test('a transfer that writes nothing ends in an error, not in a loop', async () => {
     expect(() => writeFully(() => 0, BYTES, 0)).toThrow('wrote 0 bytes')
     await expect(writeFullyAsync(async () => 0, BYTES, 0)).rejects.toThrow('wrote 0 bytes')
+  })
+
+  test('no transfer is longer than TRANSFER_SIZE_MAX', () => {
+    const moved: [number, number][] = []
+    const transfer = (bytes: Uint8Array, position: number): number => {
+      moved.push([bytes.length, position])
+      return bytes.length
+    }
+    // Never touched, so no memory stands behind it.
+    writeFully(transfer, new Uint8Array(TRANSFER_SIZE_MAX + 5), 100)
+    expect(moved).toEqual([
+      [TRANSFER_SIZE_MAX, 100],
+      [5, 100 + TRANSFER_SIZE_MAX],
+    ])
   })
 })

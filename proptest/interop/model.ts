@@ -1,7 +1,9 @@
 /**
- * What a bbolt file holds, as plain maps: the reference that engine and bbolt are both compared with.
+ * What a bbolt file holds, as plain maps: the reference that engine and bbolt are both compared
+ * with.
  *
- * Keys and names are lower-case hex: its order is the bytes' order, and it is what scripts are written in.
+ * Keys and names are lower-case hex: its order is the bytes' order, and it is what scripts are
+ * written in.
  */
 
 /** A bucket's content. A value is hex; an entry that is a bucket is a `BucketModel`. */

@@ -1,5 +1,6 @@
 /**
- * Our engine and bbolt write the same file in turns, and each accepts and reads what the other made of it.
+ * Our engine and bbolt write the same file in turns, and each accepts and reads what the other made
+ * of it.
  */
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -57,7 +58,9 @@ const CASES: fc.Arbitrary<Case> = fc.record({
   ),
 })
 
-/** Carries our part of a turn out; a reader that was there before sees its own moment all the while. */
+/**
+ * Carries our part of a turn out; a reader that was there before sees its own moment all the while.
+ */
 async function write(
   engine: Engine,
   transactions: readonly Transaction[],
