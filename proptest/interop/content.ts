@@ -1,6 +1,7 @@
 /**
- * The whole content of a file, told in key order, and two forms of it that agree with the Go program's
- * (`interop/bbolt/content.go`): a digest for comparing, a list of lines for seeing where two differ.
+ * The whole content of a file, told in key order, and two forms of it that agree with the Go
+ * program's (`interop/bbolt/content.go`): a digest for comparing, a list of lines for seeing where
+ * two differ.
  *
  * The digest is the SHA-256 of
  *

@@ -1,6 +1,6 @@
 /**
- * Files that are wrong in one place where bbolt's own check sees nothing and a later write of bbolt's does damage: our
- * check must see it, and so must the strict look of the Go program.
+ * Files that are wrong in one place where bbolt's own check sees nothing and a later write of
+ * bbolt's does damage: our check must see it, and so must the strict look of the Go program.
  */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

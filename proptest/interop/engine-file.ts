@@ -18,7 +18,10 @@ export function findingsOf(report: CheckReport): string[] {
   )
 }
 
-/** Fails where our engine, opening the file anew, does not read `content` or its check finds anything. */
+/**
+ * Fails where our engine, opening the file anew, does not read `content` or its check finds
+ * anything.
+ */
 export async function expectReadByUs(
   path: string,
   content: Source,
@@ -47,7 +50,10 @@ export async function contentOf(path: string, options: EngineOptions = {}): Prom
   }
 }
 
-/** Fails where bbolt does not read `content`, or finds anything in the file. `flags` go to the check. */
+/**
+ * Fails where bbolt does not read `content`, or finds anything in the file. `flags` go to the
+ * check.
+ */
 export async function expectReadByBbolt(
   path: string,
   content: Source,

@@ -1,6 +1,6 @@
 /**
- * Freelists at the edge where the count no longer fits its field: 65,534, 65,535 and 65,536 ids, written by us and read by
- * bbolt, and the other way round.
+ * Freelists at the edge where the count no longer fits its field: 65,534, 65,535 and 65,536 ids,
+ * written by us and read by bbolt, and the other way round.
  */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -1,9 +1,9 @@
 /**
  * bbolt, as a program to put questions to: builds `interop/bbolt` with Go and runs it.
  *
- * The binary is built once for a given source and kept under node_modules/.cache, so that later runs start at once.
- * bbolt's own source comes from Debian's golang-github-coreos-bbolt-dev where it is installed, else from
- * Go's module cache or proxy.
+ * The binary is built once for a given source and kept under node_modules/.cache, so that later
+ * runs start at once. bbolt's own source comes from Debian's golang-github-coreos-bbolt-dev where
+ * it is installed, else from Go's module cache or proxy.
  *
  * Without Go, suites are skipped and a line says so; with REVBOLT_REQUIRE_GO=1 they fail instead.
  */
@@ -33,7 +33,10 @@ export type Line = Readonly<Record<string, unknown>>
 
 /** What a run of the program came to. */
 export interface Run {
-  /** The exit status: 0 fine, 1 findings or a failed operation, 2 wrong usage or a panic; null after a signal. */
+  /**
+   * The exit status: 0 fine, 1 findings or a failed operation, 2 wrong usage or a panic; null
+   * after a signal.
+   */
   readonly status: number | null
   readonly lines: readonly Line[]
   readonly stderr: string
@@ -41,7 +44,10 @@ export interface Run {
 
 /** What bbolt says of a file. */
 export interface CheckResult {
-  /** Each with who found it: `open`, `pages`, `previous` (the other meta's tree), `walk` or `check`. */
+  /**
+   * Each with who found it: `open`, `pages`, `previous` (the other meta's tree), `walk` or
+   * `check`.
+   */
   readonly findings: readonly string[]
   /** The digest of the whole content; see content.ts. */
   readonly hash: string
@@ -122,8 +128,8 @@ export class Bbolt {
   }
 
   /**
-   * Has a file opened, checked by bbolt, read both ways, sought key by key, and its pages looked at strictly. A file that
-   * makes bbolt panic has the panic among its findings.
+   * Has a file opened, checked by bbolt, read both ways, sought key by key, and its pages looked
+   * at strictly. A file that makes bbolt panic has the panic among its findings.
    */
   async check(path: string, options: readonly string[] = []): Promise<CheckResult> {
     const run = await this.run(['check', ...options, path])

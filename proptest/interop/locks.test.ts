@@ -1,5 +1,6 @@
 /**
- * One lock for both: bbolt keeps our engine out and our engine keeps bbolt out, shared and exclusive alike.
+ * One lock for both: bbolt keeps our engine out and our engine keeps bbolt out, shared and
+ * exclusive alike.
  */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * Files made by bbolt, with every feature of the format: our engine reads in them what bbolt reads, finds nothing wrong,
- * and bbolt accepts what our engine then writes.
+ * Files made by bbolt, with every feature of the format: our engine reads in them what bbolt
+ * reads, finds nothing wrong, and bbolt accepts what our engine then writes.
  */
 import { join } from 'node:path'
 import fc from 'fast-check'

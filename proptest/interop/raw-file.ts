@@ -1,8 +1,9 @@
 /**
- * A bbolt file's bytes, read and doctored without the engine: to see what a freelist names, and to make files
- * that are wrong in one place.
+ * A bbolt file's bytes, read and doctored without the engine: to see what a freelist names, and to
+ * make files that are wrong in one place.
  *
- * Layouts are those of docs/file-format.md; ids are read as u32, which is enough for the files of tests.
+ * Layouts are those of docs/file-format.md; ids are read as u32, which is enough for the files of
+ * tests.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -106,8 +107,8 @@ export class RawFile {
   }
 
   /**
-   * Writes the run of `id` anew with its first `count` elements, packed, and nothing behind them: no stray byte and no
-   * seal is left that could give the change away.
+   * Writes the run of `id` anew with its first `count` elements, packed, and nothing behind them:
+   * no stray byte and no seal is left that could give the change away.
    */
   keepFirst(id: number, count: number): void {
     const start = id * this.pageSize
@@ -129,7 +130,10 @@ export class RawFile {
     }
   }
 
-  /** Lowers the last byte of a key that does not end in zero, and clears what lies behind the content. */
+  /**
+   * Lowers the last byte of a key that does not end in zero, and clears what lies behind the
+   * content.
+   */
   lowerKey(id: number, element: number): void {
     const { elements } = this.page(id, false)
     this.keepFirst(id, elements.length)
