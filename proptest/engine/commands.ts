@@ -207,7 +207,7 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
       at: bucketNumber,
       name,
       to: bucketNumber,
-      before: fc.nat(30),
+      before: fc.oneof(fc.constant(0), fc.nat(30)),
     }),
   },
   {
