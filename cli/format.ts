@@ -5,7 +5,7 @@ const BYTE_UNITS = ['KiB', 'MiB', 'GiB', 'TiB'] as const
 
 /** `999 B`, `12.3 KiB`, `104 MiB`. */
 export function formatBytes(bytes: number): string {
-  if (Math.abs(bytes) < KIB) return `${Math.round(bytes)} B`
+  if (Math.abs(bytes) < KIB) return `${formatCount(bytes)} B`
   let value = bytes
   let unit = ''
   for (const next of BYTE_UNITS) {

@@ -69,7 +69,7 @@ async function* exportCommits(
   directory: string,
   lines: readonly CommitLine[],
 ): AsyncGenerator<ExportedCommit, void, void> {
-  const blobs = new BlobReader(directory, FILE_BYTES_MAX)
+  const blobs = new BlobReader(directory, { sizeBytesMax: FILE_BYTES_MAX, mayMiss: false })
   const log = readLog(directory, Readable.from(lines.flatMap(perParent)))
   const tree: Tree = new Map()
   try {
@@ -104,8 +104,7 @@ async function withContents(
       continue
     }
     const { content } = await blobs.read()
-    if (content === undefined)
-      throw new GitError(`${nameOf(path)}: too large, or not in this clone`)
+    if (content === undefined) throw new GitError(`${nameOf(path)}: too large`)
     result.push({ type: 'put', path, content })
   }
   return result

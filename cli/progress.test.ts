@@ -1,24 +1,7 @@
-import { Writable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
+import { Capture } from '../proptest/capture.ts'
 import { Progress } from './progress.ts'
 import { Screen } from './screen.ts'
-
-class Capture extends Writable {
-  readonly isTTY: boolean
-  readonly columns: number
-  text = ''
-
-  constructor(isTTY: boolean, columns = 80) {
-    super()
-    this.isTTY = isTTY
-    this.columns = columns
-  }
-
-  override _write(chunk: unknown, _encoding: string, done: () => void): void {
-    this.text += String(chunk)
-    done()
-  }
-}
 
 function run(output: Capture, steps: readonly (readonly [ms: number, done: number])[]): string {
   let ms = 0
@@ -34,7 +17,7 @@ function run(output: Capture, steps: readonly (readonly [ms: number, done: numbe
 
 describe('Progress', () => {
   test('draws a bar with rate and estimate on a terminal, and takes it away', () => {
-    const text = run(new Capture(true), [
+    const text = run(new Capture({ isTTY: true }), [
       [50, 10],
       [1000, 250],
     ])
@@ -45,12 +28,12 @@ describe('Progress', () => {
   })
 
   test('fits a narrow terminal', () => {
-    const text = run(new Capture(true, 60), [[5000, 999]])
+    const text = run(new Capture({ isTTY: true, columns: 60 }), [[5000, 999]])
     expect(text).toContain('████████  99 %  999 commits, 200/s, 0 s left')
   })
 
   test('prints lines elsewhere, at tenths of the way and not too often', () => {
-    const text = run(new Capture(false), [
+    const text = run(new Capture(), [
       [100, 150],
       [3000, 300],
       [3100, 500],
