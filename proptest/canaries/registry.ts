@@ -6,8 +6,7 @@
  *   name      the fault, as a person would say it
  *   file      the source to change
  *   find      text that occurs in it exactly once; a row whose text is gone fails, so that no
- *   canary
- *             dies quietly when the code moves on
+ *             canary dies quietly when the code moves on
  *   replace   what stands there instead; the file must still load
  *   test      the test file that catches it, and
  *   testName  part of the full name of the narrowest test that does (groups and name, joined by

@@ -156,8 +156,9 @@ class ProgramRun {
   }
 
   /**
-   * Readers that begin while the disk syncs see the state before. And at every such moment both kept
-   * generations are whole in the file: the power may go, and the newer one may turn out to be damaged.
+   * Readers that begin while the disk syncs see the state before. And at every such moment both
+   * kept generations are whole in the file: the power may go, and the newer one may turn out to be
+   * damaged.
    */
   async #commitAsync(tx: Tx): Promise<void> {
     const { txid } = this.#engine
@@ -213,7 +214,10 @@ class ProgramRun {
     await older.close()
   }
 
-  /** The older generation of the file as it stands now: before `txid`, or `txid` once the new meta is there. */
+  /**
+   * The older generation of the file as it stands now: before `txid`, or `txid` once the new meta
+   * is there.
+   */
   async #peekInFlight(txid: number): Promise<void> {
     const older = await openOlder(this.#disk.clone())
     if (older.txid !== txid) mustEqual(older.txid, txid - 1, 'txid in flight')

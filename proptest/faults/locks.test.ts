@@ -1,6 +1,6 @@
 /**
- * Locks as openEngine takes them. What flock(2), the lock file, other processes, worker threads and killed
- * holders do to each other is tested beside disk/real-lock.ts.
+ * Locks as openEngine takes them. What flock(2), the lock file, other processes, worker threads
+ * and killed holders do to each other is tested beside disk/real-lock.ts.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -1,7 +1,7 @@
 /**
  * A small file with everything in it that the format knows, and what it holds: ground for damage.
  *
- * 1 KiB pages: three levels of branches, inline buckets and nested ones, an overflow run, a
+ * 1 KiB pages: branches, inline buckets and nested ones, an overflow run, a
  * sequence, empty values, page tails of every length from 0 to 12, a freelist that lists something,
  * two generations.
  */
@@ -22,6 +22,8 @@ export interface Sample {
   /** What the newest generation holds, and the one before it. */
   readonly newest: FrozenBucket
   readonly previous: FrozenBucket
+  /** The file after each commit before the last. */
+  readonly history: readonly Uint8Array[]
 }
 
 /** Edits a transaction and the model of it alike. */
@@ -81,6 +83,7 @@ export async function makeSample(freelist: FreelistForm): Promise<Sample> {
   const engine = await openEngine(SAMPLE_PATH, { disk, pageSizeBytes, freelist })
   const root = newBucket()
   const contents: FrozenBucket[] = []
+  const history: Uint8Array[] = []
   const commit = (edit: (both: Both) => void): void => {
     engine.update((tx) => {
       const both = new Both(tx, root)
@@ -88,6 +91,7 @@ export async function makeSample(freelist: FreelistForm): Promise<Sample> {
       both.count(contents.length + 1)
     })
     contents.push(freeze(root))
+    history.push(disk.readFile(SAMPLE_PATH))
   }
   commit((both) => {
     // Long keys make branches deep.
@@ -109,5 +113,5 @@ export async function makeSample(freelist: FreelistForm): Promise<Sample> {
   await engine.close()
   const [previous, newest] = contents.slice(-2)
   if (previous === undefined || newest === undefined) throw new Error('sample: no generations')
-  return { bytes: disk.readFile(SAMPLE_PATH), newest, previous }
+  return { bytes: disk.readFile(SAMPLE_PATH), newest, previous, history: history.slice(0, -1) }
 }

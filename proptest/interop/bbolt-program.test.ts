@@ -1,5 +1,6 @@
 /**
- * The tools of these tests, tested: the model agrees with bbolt, and the check finds what it is there to find.
+ * The tools of these tests, tested: the model agrees with bbolt, and the check finds what it is
+ * there to find.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -37,7 +38,8 @@ describe.skipIf(isWithoutGo)('the tools', () => {
           applyToModel(planner.model, churned)
 
           const checked = await bbolt.check(path)
-          // bbolt 1.3.6 leaks pages when it deletes a bucket whose parent it changed in the same transaction.
+          // bbolt 1.3.6 leaks pages when it deletes a bucket whose parent it changed in the same
+          // transaction.
           expect(checked.findings.filter((finding) => !LEAK.test(finding))).toEqual([])
           const dump = await bbolt.dump(path, 64)
           expect(firstDifference(dumpOf(planner.model, 64), dump)).toBeUndefined()
