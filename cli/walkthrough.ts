@@ -79,32 +79,41 @@ function openStore(path: string): Promise<HistoryStore> {
 }
 
 async function run(setting: Setting, plan: Plan): Promise<void> {
-  const { screen, signal } = setting
-  const { source, data } = plan
-  const { path } = data
-  const first = await openStore(path)
-  let before: Omit<Measures, 'reopenMs' | 'check' | 'peakBytes'>
-  let file: FileTour | undefined
-  try {
-    const { version } = await first.status()
-    reportSource(screen, { version, source, dataPath: path, isKept: plan.isKept })
-    const load = await loadWithProgress(first, setting, source)
-    reportLoad(screen, load)
-    file = await tourFile(first, VERSIONS_SHOWN)
-    if (file !== undefined) reportFile(screen, file)
-    const changes = await tourChanges(first, file?.key)
-    if (changes !== undefined) reportChanges(screen, changes)
-    signal.throwIfAborted()
-    before = await measure(first, load)
-  } finally {
-    await first.close()
-  }
+  const { screen } = setting
+  const { path } = plan.data
+  const { before, file } = await loadAndTour(setting, plan)
   const reopenMs = await reopen(path, { revision: before.revision, load: before.load, file })
   const check = await checkFile(path, setting)
   const { size } = await stat(join(path, 'db'))
   const peakBytes = process.resourceUsage().maxRSS * 1024
   reportMeasures(screen, { ...before, sizeBytes: size, reopenMs, check, peakBytes })
   if (plan.isKept) screen.print(`\nThe store is kept in ${path}`)
+}
+
+interface FirstLook {
+  readonly before: Omit<Measures, 'reopenMs' | 'check' | 'peakBytes'>
+  readonly file: FileTour | undefined
+}
+
+/** What is done with the store before it is closed for the first time. */
+async function loadAndTour(setting: Setting, plan: Plan): Promise<FirstLook> {
+  const { screen, signal } = setting
+  const { source, data, isKept } = plan
+  const db = await openStore(data.path)
+  try {
+    const { version } = await db.status()
+    reportSource(screen, { version, source, dataPath: data.path, isKept })
+    const load = await loadWithProgress(db, setting, source)
+    reportLoad(screen, load)
+    const file = await tourFile(db, VERSIONS_SHOWN)
+    if (file !== undefined) reportFile(screen, file)
+    const changes = await tourChanges(db, file?.key)
+    if (changes !== undefined) reportChanges(screen, changes)
+    signal.throwIfAborted()
+    return { before: await measure(db, load), file }
+  } finally {
+    await db.close()
+  }
 }
 
 async function loadWithProgress(

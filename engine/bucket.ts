@@ -307,7 +307,7 @@ export class Bucket {
     const { pages } = this.tx
     const header = readBucketHeader(leaf, index)
     if (header.rootPgid !== 0) {
-      this.#mustNotLeadBack(header.rootPgid)
+      Bucket.#mustNotLeadBack(this, header.rootPgid)
       const tree = new Tree(pages, header.rootPgid, undefined)
       return new Bucket(this.tx, tree, header.sequence, this)
     }
@@ -326,10 +326,10 @@ export class Bucket {
   }
 
   /** A bucket inside itself, which only damage makes, would be a walk without end. */
-  #mustNotLeadBack(rootPgid: number): void {
-    for (let outer: Bucket | undefined = this; outer !== undefined; outer = outer.#outer) {
+  static #mustNotLeadBack(inner: Bucket, rootPgid: number): void {
+    for (let outer: Bucket | undefined = inner; outer !== undefined; outer = outer.#outer) {
       if (outer.#openedRoot !== rootPgid) continue
-      throw this.tx.pages.pager.corruption(rootPgid, 'a bucket inside leads back to it')
+      throw inner.tx.pages.pager.corruption(rootPgid, 'a bucket inside leads back to it')
     }
   }
 }

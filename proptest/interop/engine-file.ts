@@ -5,7 +5,7 @@ import type { CheckReport, EngineOptions } from '../../engine/index.ts'
 import { openEngine } from '../../engine/index.ts'
 import type { Source } from './content.ts'
 import { digestOf, dumpOf, firstDifference, modelOf } from './content.ts'
-import type { Bbolt } from './go-program.ts'
+import { bbolt } from './go-program.ts'
 import type { BucketModel } from './model.ts'
 
 /** Longer values are shown by their digest. */
@@ -49,7 +49,6 @@ export async function contentOf(path: string, options: EngineOptions = {}): Prom
 
 /** Fails where bbolt does not read `content`, or finds anything in the file. `flags` go to the check. */
 export async function expectReadByBbolt(
-  bbolt: Bbolt,
   path: string,
   content: Source,
   flags: readonly string[] = [],

@@ -4,14 +4,13 @@
  */
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { openEngine } from '../../engine/index.ts'
 import { seed } from '../effort.ts'
-import { digestOf, firstDifference, dumpOf } from './content.ts'
+import { digestOf, dumpOf, firstDifference } from './content.ts'
 import { applyToEngine, applyToModel, parseTransactions } from './edits.ts'
 import { contentOf, expectReadByBbolt, expectReadByUs, findingsOf } from './engine-file.ts'
-import type { Bbolt } from './go-program.ts'
-import { describeBbolt, numberOf } from './go-program.ts'
+import { bbolt, isWithoutGo, numberOf } from './go-program.ts'
 import { histories, Planner } from './histories.ts'
 import type { BucketModel } from './model.ts'
 import { withTempDirectory } from './temp-directory.ts'
@@ -67,11 +66,7 @@ const FIXTURES: readonly Fixture[] = [
 ]
 
 /** Fails where our engine reads anything else than bbolt. Returns what both read. */
-async function expectSameContent(
-  bbolt: Bbolt,
-  path: string,
-  flags: readonly string[],
-): Promise<BucketModel> {
+async function expectSameContent(path: string, flags: readonly string[]): Promise<BucketModel> {
   const { findings, hash } = await bbolt.check(path, flags)
   expect(findings).toEqual([])
   const content = await contentOf(path)
@@ -83,12 +78,7 @@ async function expectSameContent(
 }
 
 /** Has our engine change the file by a short history, and bbolt after it. */
-async function writeInTurns(
-  bbolt: Bbolt,
-  path: string,
-  content: BucketModel,
-  pageSize: number,
-): Promise<void> {
+async function writeInTurns(path: string, content: BucketModel, pageSize: number): Promise<void> {
   const planner = new Planner(pageSize, content)
   const drawn = fc.sample(histories({ isMoving: true, transactionsMax: 4 }), { seed, numRuns: 3 })
   for (const history of drawn) {
@@ -99,14 +89,14 @@ async function writeInTurns(
     } finally {
       await engine.close()
     }
-    await expectReadByBbolt(bbolt, path, planner.model, ['-page-size', String(pageSize)])
+    await expectReadByBbolt(path, planner.model, ['-page-size', String(pageSize)])
   }
   const churned = await bbolt.expect(['churn', '-max-value', '500', path, String(seed)])
   applyToModel(planner.model, parseTransactions(churned))
   await expectReadByUs(path, planner.model)
 }
 
-describeBbolt('files made by bbolt', (bbolt) => {
+describe.skipIf(isWithoutGo)('files made by bbolt', () => {
   test.each(FIXTURES)(
     '$kind, pages of $pageSize bytes, $flags',
     async ({ kind, pageSize, flags }) => {
@@ -114,7 +104,7 @@ describeBbolt('files made by bbolt', (bbolt) => {
         const path = join(directory, 'db')
         const page = ['-page-size', String(pageSize)]
         await bbolt.make(kind, path, [...page, ...flags])
-        const content = await expectSameContent(bbolt, path, page)
+        const content = await expectSameContent(path, page)
         await expectReadByUs(path, content)
 
         const reader = await openEngine(path, { readOnly: true })
@@ -126,9 +116,9 @@ describeBbolt('files made by bbolt', (bbolt) => {
         const writer = await openEngine(path)
         expect(writer.view((tx) => digestOf(tx))).toBe(digestOf(content))
         await writer.close()
-        await expectReadByBbolt(bbolt, path, content, page)
+        await expectReadByBbolt(path, content, page)
 
-        await writeInTurns(bbolt, path, content, pageSize)
+        await writeInTurns(path, content, pageSize)
       })
     },
   )
@@ -141,7 +131,7 @@ describeBbolt('files made by bbolt', (bbolt) => {
       const path = join(directory, 'db')
       const page = ['-page-size', String(pageSize), '-freelist', freelist]
       await bbolt.make('beyond-4gib', path, page)
-      const content = await expectSameContent(bbolt, path, [])
+      const content = await expectSameContent(path, [])
       const engine = await openEngine(path)
       const { fileSizeBytes, highWaterMark } = engine.stats()
       expect(fileSizeBytes).toBeGreaterThan(2 ** 32)
@@ -160,7 +150,7 @@ describeBbolt('files made by bbolt', (bbolt) => {
       })
       expect(findingsOf(engine.check())).toEqual([])
       await engine.close()
-      await expectReadByBbolt(bbolt, path, content)
+      await expectReadByBbolt(path, content)
       await expectReadByUs(path, content)
     })
   })
@@ -170,11 +160,11 @@ describeBbolt('files made by bbolt', (bbolt) => {
     const kinds = lines.flatMap((line) => (typeof line['kind'] === 'string' ? [line['kind']] : []))
     const seen = new Set([...FIXTURES.map(({ kind }) => kind), 'freelist', 'beyond-4gib'])
     expect(kinds.filter((kind) => !seen.has(kind))).toEqual([])
-    expect(numberOf(await summaryOf(bbolt), 'osPageSize')).toBeGreaterThanOrEqual(4096)
+    expect(numberOf(await summaryOf(), 'osPageSize')).toBeGreaterThanOrEqual(4096)
   })
 })
 
-async function summaryOf(bbolt: Bbolt): Promise<Readonly<Record<string, unknown>>> {
+async function summaryOf(): Promise<Readonly<Record<string, unknown>>> {
   const lines = await bbolt.expect(['version'])
   return lines[0] ?? {}
 }

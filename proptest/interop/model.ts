@@ -29,13 +29,11 @@ export class BucketModel {
 
   /** The bucket of a path. Throws where there is none. */
   at(path: readonly string[]): BucketModel {
-    let bucket: BucketModel = this
-    for (const name of path) {
-      const child = bucket.bucket(name)
-      if (child === undefined) throw new Error(`the model has no bucket ${path.join('/')}`)
-      bucket = child
-    }
-    return bucket
+    const [name, ...inner] = path
+    if (name === undefined) return this
+    const child = this.bucket(name)
+    if (child === undefined) throw new Error(`the model has no bucket ${path.join('/')}`)
+    return child.at(inner)
   }
 
   /** Paths of all buckets below this one, a bucket before what is in it. */
