@@ -1,31 +1,10 @@
 /**
- * bbolt, as a program to put questions to: builds `interop/bbolt` with Go and runs it.
- *
- * The binary is built once for a given source and kept under node_modules/.cache, so that later
- * runs start at once. bbolt's own source comes from Debian's golang-github-coreos-bbolt-dev where
- * it is installed, else from Go's module cache or proxy.
- *
- * Without Go, suites are skipped and a line says so; with REVBOLT_REQUIRE_GO=1 they fail instead.
+ * bbolt, as a program to put questions to: runs `interop/bbolt`, and reads what it prints.
  */
 
-import { spawn, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { spawn } from 'node:child_process'
+import { programPath } from './go-build.ts'
 
-const DEBIAN_GOPATH = '/usr/share/gocode'
-const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
-const SOURCE = join(ROOT, 'interop', 'bbolt')
-const CACHE = join(ROOT, 'node_modules', '.cache', 'revbolt-interop')
 const RUN_TIMEOUT_MS = 120_000
 
 /** One line that the program printed. */
@@ -93,13 +72,11 @@ export function parseLines(output: string): Line[] {
   return lines
 }
 
-/** bbolt at hand. The program is built when it is first asked something. */
+/** bbolt at hand. */
 export class Bbolt {
-  #binary: string | undefined
-
   /** Runs a subcommand to its end; `input` becomes its standard input. */
   async run(args: readonly string[], input?: string): Promise<Run> {
-    const child = spawn(this.#program(), args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(programPath(), args, { stdio: ['pipe', 'pipe', 'pipe'] })
     const timer = setTimeout(() => child.kill('SIGKILL'), RUN_TIMEOUT_MS)
     const out: Buffer[] = []
     const err: Buffer[] = []
@@ -167,7 +144,7 @@ export class Bbolt {
   /** Has bbolt hold its lock on a file until released. */
   async lock(path: string, mode?: 'ro'): Promise<HeldLock> {
     const args = ['lock', path, '300', ...(mode === undefined ? [] : [mode])]
-    const child = spawn(this.#program(), args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(programPath(), args, { stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
     await new Promise<void>((resolve, reject) => {
       child.stdout.once('data', () => resolve())
@@ -188,62 +165,7 @@ export class Bbolt {
     const lines = await this.expect(args)
     return textOf(lines.at(-1), 'result') === 'locked'
   }
-
-  #program(): string {
-    if (version === undefined) throw new Error('go: not found; bbolt itself can not be asked')
-    this.#binary ??= build(version)
-    return this.#binary
-  }
 }
 
-function goVersion(): string | undefined {
-  const run = spawnSync('go', ['version'], { encoding: 'utf8' })
-  return run.status === 0 ? run.stdout.trim() : undefined
-}
-
-function goEnvironment(workspace: string): NodeJS.ProcessEnv {
-  const environment = { ...process.env, GOCACHE: join(workspace, 'cache'), GOFLAGS: '' }
-  if (existsSync(join(DEBIAN_GOPATH, 'src', 'go.etcd.io', 'bbolt'))) {
-    return { ...environment, GO111MODULE: 'off', GOPATH: DEBIAN_GOPATH }
-  }
-  return { ...environment, GO111MODULE: 'on' }
-}
-
-/** Builds the program, unless this very source has been built before; returns where it is. */
-function build(version: string): string {
-  const key = createHash('sha256').update(version)
-  for (const name of readdirSync(SOURCE).toSorted()) {
-    if (/\.(go|mod|sum)$/.test(name)) key.update(name).update(readFileSync(join(SOURCE, name)))
-  }
-  const binary = join(CACHE, `bbolt-${key.digest('hex').slice(0, 24)}`)
-  if (existsSync(binary)) return binary
-  mkdirSync(CACHE, { recursive: true })
-  // Two test processes may build at once: each builds its own, and the renames agree.
-  const workspace = mkdtempSync(join(CACHE, 'build-'))
-  try {
-    const target = join(workspace, 'bbolt')
-    const run = spawnSync('go', ['build', '-o', target, '.'], {
-      cwd: SOURCE,
-      env: goEnvironment(workspace),
-      encoding: 'utf8',
-    })
-    if (run.status !== 0) throw new Error(`go build failed:\n${run.stderr}`)
-    renameSync(target, binary)
-  } finally {
-    rmSync(workspace, { recursive: true, force: true })
-  }
-  return binary
-}
-
-const version = goVersion()
-
-/** Whether suites that need bbolt are to be skipped: `describe.skipIf(isWithoutGo)`. */
-export const isWithoutGo: boolean =
-  version === undefined && process.env['REVBOLT_REQUIRE_GO'] !== '1'
-
-if (isWithoutGo) {
-  process.stderr.write('no Go on this machine: tests that ask bbolt itself are skipped\n')
-}
-
-/** bbolt. Asking it anything throws where there is no Go. */
+/** bbolt. Asking it anything throws where it could not be built. */
 export const bbolt: Bbolt = new Bbolt()

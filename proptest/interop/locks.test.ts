@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { EngineOptions } from '../../engine/index.ts'
 import { isKvError, openEngine } from '../../engine/index.ts'
-import { bbolt, isWithoutGo } from './go-program.ts'
+import { isWithoutGo } from './go-build.ts'
+import { bbolt } from './go-program.ts'
 import { withTempDirectory } from './temp-directory.ts'
 
 /** bbolt asks again every 50 ms, and gives up a try before its time is out. */

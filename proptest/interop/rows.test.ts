@@ -4,7 +4,8 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { open, put } from '../../index.ts'
-import { bbolt, isWithoutGo, textOf } from './go-program.ts'
+import { isWithoutGo } from './go-build.ts'
+import { bbolt, textOf } from './go-program.ts'
 import { withTempDirectory } from './temp-directory.ts'
 
 /** etcd's form of a revision: main u64 big-endian, "_", sub u64 big-endian. */
