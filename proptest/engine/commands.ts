@@ -189,7 +189,7 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
     }),
   },
   {
-    weight: 8,
+    weight: 10,
     arbitrary: fc.record({
       op: fc.constantFrom('create' as const, 'createIfNotExists' as const),
       at: bucketNumber,
@@ -201,7 +201,7 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
     arbitrary: fc.record({ op: fc.constant('deleteBucket' as const), at: bucketNumber, name }),
   },
   {
-    weight: 4,
+    weight: 5,
     arbitrary: fc.record({
       op: fc.constant('move' as const),
       at: bucketNumber,
