@@ -6,11 +6,12 @@
  *   LINE   "revbolt-history 1"
  *   LINE   JSON { title, commitCount }
  *   for each commit, oldest first:
- *     LINE   JSON { hash, authorDate, subject, changes: [{ path, sizeBytes? }, …] }, no sizeBytes: deleted
+ *     LINE   JSON { hash, authorDate, subject, changes: [{ path, sizeBytes? }, …] },
+ *            where a file without sizeBytes is deleted
  *     BYTES  the contents of the files put, one after the other
  *
- * where LINE ends in a newline and JSON has none. Versions of a file lie near each other, so a large
- * window makes all but the first of them cheap.
+ * where LINE ends in a newline and JSON has none. Versions of a file lie near each other, so a
+ * large window makes all but the first of them cheap.
  */
 import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'

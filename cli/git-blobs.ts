@@ -1,6 +1,6 @@
 /**
- * File contents from one `git cat-file --batch`: asked for ahead, read in the same order. What has
- * been asked for and not read waits in git and in the pipe between, not in our memory.
+ * File contents from one `git cat-file --batch`: asked for ahead, read in the same order. What
+ * has been asked for and not read waits in git and in the pipe between, not in our memory.
  */
 import type { GitProcess } from './git-process.ts'
 import { GitError, startGit, withGitError } from './git-process.ts'

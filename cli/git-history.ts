@@ -1,13 +1,14 @@
 /**
- * A git repository's history as a stream of commits, first parents only (a merge is one commit with
- * everything it brought in). Three gits run side by side, each held back by its pipe when we are slow:
+ * A git repository's history as a stream of commits, first parents only (a merge is one commit
+ * with everything it brought in). Three gits run side by side, each held back by its pipe when we
+ * are slow:
  *
  *   rev-list (which commits) ─▶ diff-tree (which files) ─▶ look-ahead queue ─▶ parts
  *                                      └─ object ids ─▶ cat-file (contents) ─┘
  *
  * Memory holds the queue (commits without contents) and the part being put together, whatever the
- * length of the history. A rename is a delete and a put; a symbolic link's content is its target; a
- * submodule's is a line that names its commit, as in git's own diffs.
+ * length of the history. A rename is a delete and a put; a symbolic link's content is its target;
+ * a submodule's is a line that names its commit, as in git's own diffs.
  */
 import { realpath } from 'node:fs/promises'
 import { basename } from 'node:path'

@@ -1,6 +1,7 @@
 /**
- * Which history a run loads: the repository that was named; else the one this program lies in; else, where
- * that can't be read or has hardly any commits, the export that comes with the program.
+ * Which history a run loads: the repository that was named; else the one this program lies in;
+ * else, where that can't be read or has hardly any commits, the export that comes with the
+ * program.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -47,7 +48,10 @@ export function bundlePath(home: string): string {
   return join(home, BUNDLE)
 }
 
-/** @throws {GitError} where the named repository can't be read; {BundleError} where the export can't */
+/**
+ * @throws {GitError} where the named repository can't be read; {BundleError} where the export
+ * can't
+ */
 export async function openSource(options: SourceOptions): Promise<Source> {
   const { repository, commitsMax, home } = options
   if (repository !== undefined) {

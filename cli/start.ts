@@ -18,7 +18,8 @@ async function main(): Promise<number> {
   const stop = (signal: keyof typeof EXIT_SIGNAL): void => abort.abort(signal)
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
-  // Whoever reads the output may have seen enough (`| head`): then there is nobody to show the rest to.
+  // Whoever reads the output may have seen enough (`| head`): then there is nobody to show the
+  // rest to.
   process.stdout.once('error', () => abort.abort('output'))
   try {
     const args = readArguments(process.argv.slice(2))

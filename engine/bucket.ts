@@ -142,8 +142,8 @@ export class Bucket {
 
   /**
    * Makes a bucket.
-   * @throws {KvError} KV_BUCKET_EXISTS, KV_WRONG_KIND where the key leads to a value, KV_KEY_EMPTY, KV_KEY_TOO_LARGE,
-   *   KV_TX_NOT_WRITABLE
+   * @throws {KvError} KV_BUCKET_EXISTS, KV_WRONG_KIND where the key leads to a value, KV_KEY_EMPTY,
+   *   KV_KEY_TOO_LARGE, KV_TX_NOT_WRITABLE
    */
   createBucket(name: string | Uint8Array): Bucket {
     const bytes = toBytes(name, 'name')
@@ -171,7 +171,8 @@ export class Bucket {
 
   /**
    * Deletes a bucket and all that is in it.
-   * @throws {KvError} KV_BUCKET_NOT_FOUND, KV_WRONG_KIND where the key leads to a value, KV_TX_NOT_WRITABLE
+   * @throws {KvError} KV_BUCKET_NOT_FOUND, KV_WRONG_KIND where the key leads to a value,
+   *   KV_TX_NOT_WRITABLE
    */
   deleteBucket(name: string | Uint8Array): void {
     const bytes = toBytes(name, 'name')
@@ -306,7 +307,7 @@ export class Bucket {
     const { pages } = this.tx
     const header = readBucketHeader(leaf, index)
     if (header.rootPgid !== 0) {
-      this.#mustNotLeadBack(header.rootPgid)
+      Bucket.#mustNotLeadBack(this, header.rootPgid)
       const tree = new Tree(pages, header.rootPgid, undefined)
       return new Bucket(this.tx, tree, header.sequence, this)
     }
@@ -325,10 +326,10 @@ export class Bucket {
   }
 
   /** A bucket inside itself, which only damage makes, would be a walk without end. */
-  #mustNotLeadBack(rootPgid: number): void {
-    for (let outer: Bucket | undefined = this; outer !== undefined; outer = outer.#outer) {
+  static #mustNotLeadBack(inner: Bucket, rootPgid: number): void {
+    for (let outer: Bucket | undefined = inner; outer !== undefined; outer = outer.#outer) {
       if (outer.#openedRoot !== rootPgid) continue
-      throw this.tx.pages.pager.corruption(rootPgid, 'a bucket inside leads back to it')
+      throw inner.tx.pages.pager.corruption(rootPgid, 'a bucket inside leads back to it')
     }
   }
 }

@@ -8,12 +8,12 @@
  *   4. write the meta into the slot that does not hold the newest one; data sync
  *   5. publish: readers that begin from now on see it
  *
- * Why in this order: until the sync of step 4 returns, a power cut finds the old meta or the new one;
- * the new one is never there without its pages, because step 3's sync came first; and no page of
- * the two older generations is among those written (freelist.ts).
+ * Why in this order: until the sync of step 4 returns, a power cut finds the old meta or the new
+ * one; the new one is never there without its pages, because step 3's sync came first; and no page
+ * of the two older generations is among those written (freelist.ts).
  *
- * A failure before anything was written, or a disk that is full in step 3, undoes the transaction and
- * nothing else. Any other failure poisons the handle: after a failed sync the kernel counts the
+ * A failure before anything was written, or a disk that is full in step 3, undoes the transaction
+ * and nothing else. Any other failure poisons the handle: after a failed sync the kernel counts the
  * pages as clean, and a second try would succeed without writing them.
  */
 
@@ -124,7 +124,10 @@ class CommitPlan {
     }
   }
 
-  /** A page that is freed and free already is reached from two places: damage, which must not spread. */
+  /**
+   * A page that is freed and free already is reached from two places: damage, which must not
+   * spread.
+   */
   #mustBeFreedOnce(runs: readonly number[]): void {
     const { freelist, pager } = this.#core
     const freed = new Set<number>()
@@ -162,8 +165,8 @@ class CommitPlan {
   }
 
   /**
-   * Puts a copy of the meta that this file stands at over a newer one that was passed over: its pages
-   * are about to be used again, and a power cut must not bring it back.
+   * Puts a copy of the meta that this file stands at over a newer one that was passed over: its
+   * pages are about to be used again, and a power cut must not bring it back.
    */
   revert(slot: 0 | 1): void {
     const { file, meta, pageSizeBytes } = this.#core

@@ -3,11 +3,12 @@
  * them any more.
  *
  * The rule of reuse. A page allocated by transaction A and freed by transaction T is part of the
- * roots A … T−1 and of no other. It may be reused if and only if none of these roots is *pinned*. Pinned are
+ * roots A … T−1 and of no other. It may be reused if and only if none of these roots is *pinned*.
+ * Pinned are
  *   - the root of each open reader;
- *   - the newest durable root, and the one before it: the two kept generations. bbolt keeps one, and
- *     reuses pages of N−1 while it writes N+1; a power cut then, with meta N damaged, leaves nothing
- *     to fall back to. With two, the older generation is whole at every moment.
+ *   - the newest durable root, and the one before it: the two kept generations. bbolt keeps one,
+ *     and reuses pages of N−1 while it writes N+1; a power cut then, with meta N damaged, leaves
+ *     nothing to fall back to. With two, the older generation is whole at every moment.
  *
  * A is remembered only for pages allocated while readers are open; elsewhere it counts as 0,
  * which is safe: it withholds more.

@@ -1,4 +1,7 @@
-/** Walks over everything that a bucket reaches: pages, nodes, buckets inside. Iterative, bounded in depth. */
+/**
+ * Walks over everything that a bucket reaches: pages, nodes, buckets inside. Iterative, bounded in
+ * depth.
+ */
 
 import type { Bucket } from './bucket.ts'
 import { PageSet } from './page-set.ts'
@@ -40,9 +43,29 @@ export function bucketNamesOf(leaf: PageRef): Uint8Array[] {
 }
 
 /**
+ * The buckets that a walk has met. In a damaged file a bucket can lead to itself, or twice to
+ * another one; keys can't tell, since every bucket begins a key space of its own.
+ */
+export class MetBuckets {
+  readonly #roots = new PageSet()
+
+  /** Notes a bucket. Throws CorruptionError where its root page is that of one met before. */
+  add(bucket: Bucket): Bucket {
+    const { rootPgid, pages } = bucket.tree
+    if (rootPgid >= pages.highWaterMark) {
+      throw pages.pager.corruption(rootPgid, 'a bucket leads to it, beyond the high-water mark')
+    }
+    if (rootPgid !== 0 && !this.#roots.add(rootPgid)) {
+      throw pages.pager.corruption(rootPgid, 'two buckets lead to it')
+    }
+    return bucket
+  }
+}
+
+/**
  * The page runs of a bucket and of all buckets in it: [first, count, first, count, …]. Throws
- * CorruptionError where two places lead to one page: a bucket's root in a damaged file may lead back
- * to the bucket it is in, and the walk would not end.
+ * CorruptionError where two places lead to one page: a bucket's root in a damaged file may lead
+ * back to the bucket it is in, and the walk would not end.
  */
 export function collectPages(bucket: Bucket): number[] {
   const { pages } = bucket.tx

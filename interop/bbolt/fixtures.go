@@ -131,13 +131,25 @@ func numbered(name string, i int) []byte {
 	return []byte(fmt.Sprintf("%s-%06d", name, i))
 }
 
-// pattern is size bytes that look like chance, out of a seed.
+// patternRun is how many bytes of a pattern come before it begins again: prime, so that no two pages of a long value are
+// the same.
+const patternRun = 61
+
+// pattern is size bytes that look like chance, out of a seed. All but the first two are one of eight patterns, so
+// that a file of them compresses well.
 func pattern(size, seed int) []byte {
 	data := make([]byte, size)
-	state := uint32(seed)*2654435761 + 12345
+	state := uint32(seed%8)*2654435761 + 12345
 	for i := range data {
+		if i >= patternRun {
+			data[i] = data[i-patternRun]
+			continue
+		}
 		state = state*1664525 + 1013904223
 		data[i] = byte(state >> 24)
+	}
+	for i := 0; i < 2 && i < size; i++ {
+		data[i] = byte(seed >> (8 * i))
 	}
 	return data
 }
@@ -244,7 +256,7 @@ func makeInlineBoundary(m *maker) error {
 func makeSequences(m *maker) error {
 	values := []uint64{0, 1, 1<<31 - 1, 1 << 31, 1<<32 - 1, 1 << 32, 1<<53 - 1, 1 << 53, 1<<53 + 1, 1<<63 - 1, 1 << 63, math.MaxUint64 - 1, math.MaxUint64}
 	for i, value := range values {
-		for _, entries := range []int{0, 2, 200} {
+		for _, entries := range []int{0, 2, 60} {
 			name := fmt.Sprintf("sequence-%02d-%03d", i, entries)
 			if err := m.bucket(name, func(b *bbolt.Bucket) error {
 				if err := fill(b, 0, entries, 20); err != nil {
@@ -257,7 +269,7 @@ func makeSequences(m *maker) error {
 		}
 	}
 	// Only the sequence of a bucket that has pages of its own changes.
-	return m.bucket("sequence-05-200", func(b *bbolt.Bucket) error {
+	return m.bucket("sequence-05-060", func(b *bbolt.Bucket) error {
 		_, err := b.NextSequence()
 		return err
 	})

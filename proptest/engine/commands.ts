@@ -1,8 +1,8 @@
 /**
  * Programs for the engine, as data: they shrink well, print short, and replay from a seed.
  *
- * A program says nothing about what exists. Its numbers are taken modulo what is there when it runs, so that
- * every program is legal and stays so when parts of it are left out.
+ * A program says nothing about what exists. Its numbers are taken modulo what is there when it
+ * runs, so that every program is legal and stays so when parts of it are left out.
  */
 
 import fc from 'fast-check'

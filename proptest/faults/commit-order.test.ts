@@ -1,6 +1,6 @@
 /**
- * The order of writes and syncs, one narrow test for each rule. The generated workloads would find each
- * break of them as well; these say which one it is.
+ * The order of writes and syncs, one narrow test for each rule. The generated workloads would find
+ * each break of them as well; these say which one it is.
  */
 
 import { expect, test } from 'vitest'

@@ -101,7 +101,10 @@ describe('a file of ours', () => {
   })
 })
 
-/** Damage of any file: no guard but the structure is asked for, so reading wrong is allowed, nothing else is. */
+/**
+ * Damage of any file: no guard but the structure is asked for, so reading wrong is allowed, nothing
+ * else is.
+ */
 describe('any file', () => {
   test('cut at any length, it is refused or right', async () => {
     const unseen: number[] = []
@@ -173,8 +176,9 @@ describe('any file', () => {
 })
 
 /**
- * Whether other bytes now end the run that page `pgid` continues, zeros where its seal was: what bbolt
- * writes looks so, and is taken on its structure alone. A first page names itself, and is seen.
+ * Whether other bytes now end the run that page `pgid` continues, zeros where its seal was: what
+ * bbolt writes looks so, and is taken on its structure alone. A first page names itself, and is
+ * seen.
  */
 function isUnsealed(bytes: Uint8Array, pgid: number): boolean {
   const at = pgid * SAMPLE_PAGE_SIZE
@@ -310,8 +314,10 @@ describe('a file as bbolt writes it, without seals', () => {
   /**
    * What structure alone can't show, and the reason of each:
    *   - key and value bytes: any byte is legal there;
-   *   - a size of the last element: it may grow into the zeros of the tail, or shrink where the rest is zeros;
-   *   - key size and value size of one element are told apart by nothing else (both change only together);
+   *   - a size of the last element: it may grow into the zeros of the tail, or shrink where the
+   *     rest is zeros;
+   *   - key size and value size of one element are told apart by nothing else (both change only
+   *     together);
    *   - the sequence of a bucket: any number is legal;
    *   - a branch's child pgid: it may name an older image of the same page, left in a free page;
    *   - a freelist id: it may name another page, and what is listed wrongly is written over later.
@@ -385,7 +391,7 @@ describe('lost writes', () => {
           const verdicts = await verdictsOf(bytes, sample)
           if (verdicts.includes('refused')) seen++
           if (!verdicts.includes('silent')) continue
-          // A whole page of this id, sealed: only its parent could know better, and says its first key at most.
+          // A whole page of this id: only its parent could know better, and names its first key.
           const isItself = at === run.start && old[0] === run.pgid && (old[8] === 1 || old[8] === 2)
           if (!isItself) unseen.push(`page ${at / SAMPLE_PAGE_SIZE}`)
         }

@@ -1,5 +1,6 @@
 /**
- * Looking at a damaged file: everything is read, checked and written on, and what comes of it is named.
+ * Looking at a damaged file: everything is read, checked and written on, and what comes of it is
+ * named.
  *
  * Whatever the damage, each step must end in a typed error or in right data: what the newest
  * generation holds or, where opening says that it fell back, the one before it. A file that reads
@@ -86,8 +87,8 @@ function readAll(engine: Engine, sample: Sample): { verdict: Verdict; detail: st
 }
 
 /**
- * Writes to each bucket and deletes one. Where that is acknowledged and the file read right before, all of
- * it must read right afterwards, by another handle too.
+ * Writes to each bucket and deletes one. Where that is acknowledged and the file read right before,
+ * all of it must read right afterwards, by another handle too.
  */
 async function writeOn(engine: Engine, disk: MemoryDisk, verdict: Verdict): Promise<void> {
   let expected: readonly string[] | undefined

@@ -1,8 +1,9 @@
 /**
  * A small file with everything in it that the format knows, and what it holds: ground for damage.
  *
- * 1 KiB pages: branches, inline buckets and nested ones, an overflow run, a sequence,
- * empty values, page tails of every length from 0 to 12, a freelist that lists something, two generations.
+ * 1 KiB pages: branches, inline buckets and nested ones, an overflow run, a
+ * sequence, empty values, page tails of every length from 0 to 12, a freelist that lists something,
+ * two generations.
  */
 
 import { MemoryDisk } from '../../disk/memory-disk.ts'

@@ -163,6 +163,37 @@ export function dumpOf(source: Source, limit: number): DumpLine[] {
   return dumper.lines
 }
 
+class Collector implements Visitor {
+  readonly root = new BucketModel()
+  readonly #open: BucketModel[] = [this.root]
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.#top().entries.set(Buffer.from(key).toString('hex'), Buffer.from(value).toString('hex'))
+  }
+
+  enter(name: Uint8Array, sequence: bigint): void {
+    const child = new BucketModel()
+    child.sequence = sequence
+    this.#top().entries.set(Buffer.from(name).toString('hex'), child)
+    this.#open.push(child)
+  }
+
+  leave(): void {
+    this.#open.pop()
+  }
+
+  #top(): BucketModel {
+    return this.#open.at(-1) ?? this.root
+  }
+}
+
+/** A whole content as a model. */
+export function modelOf(source: Source): BucketModel {
+  const collector = new Collector()
+  visit(source, collector)
+  return collector.root
+}
+
 /** Where two dumps first differ, for a message; undefined where they don't. */
 export function firstDifference(
   expected: readonly unknown[],

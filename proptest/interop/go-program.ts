@@ -5,16 +5,22 @@
  * bbolt's own source comes from Debian's golang-github-coreos-bbolt-dev where it is installed, else from
  * Go's module cache or proxy.
  *
- * Without Go, `describeBbolt` skips and says so; with REVBOLT_REQUIRE_GO=1 it fails instead.
+ * Without Go, suites are skipped and a line says so; with REVBOLT_REQUIRE_GO=1 they fail instead.
  */
 
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync } from 'node:fs'
-import { rmSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, test } from 'vitest'
 
 const DEBIAN_GOPATH = '/usr/share/gocode'
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -81,17 +87,13 @@ export function parseLines(output: string): Line[] {
   return lines
 }
 
-/** bbolt at hand. */
+/** bbolt at hand. The program is built when it is first asked something. */
 export class Bbolt {
-  readonly #binary: string
-
-  constructor(binary: string) {
-    this.#binary = binary
-  }
+  #binary: string | undefined
 
   /** Runs a subcommand to its end; `input` becomes its standard input. */
   async run(args: readonly string[], input?: string): Promise<Run> {
-    const child = spawn(this.#binary, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(this.#program(), args, { stdio: ['pipe', 'pipe', 'pipe'] })
     const timer = setTimeout(() => child.kill('SIGKILL'), RUN_TIMEOUT_MS)
     const out: Buffer[] = []
     const err: Buffer[] = []
@@ -146,8 +148,8 @@ export class Bbolt {
   }
 
   /** A file's whole content; keys and values longer than `limit` bytes as size and SHA-256. */
-  async dump(path: string, limit: number): Promise<readonly Line[]> {
-    const lines = await this.expect(['dump', '-digest', String(limit), path])
+  async dump(path: string, limit: number, flags: readonly string[] = []): Promise<readonly Line[]> {
+    const lines = await this.expect(['dump', ...flags, '-digest', String(limit), path])
     return lines.slice(0, -1)
   }
 
@@ -159,7 +161,7 @@ export class Bbolt {
   /** Has bbolt hold its lock on a file until released. */
   async lock(path: string, mode?: 'ro'): Promise<HeldLock> {
     const args = ['lock', path, '300', ...(mode === undefined ? [] : [mode])]
-    const child = spawn(this.#binary, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(this.#program(), args, { stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
     await new Promise<void>((resolve, reject) => {
       child.stdout.once('data', () => resolve())
@@ -180,6 +182,12 @@ export class Bbolt {
     const lines = await this.expect(args)
     return textOf(lines.at(-1), 'result') === 'locked'
   }
+
+  #program(): string {
+    if (version === undefined) throw new Error('go: not found; bbolt itself can not be asked')
+    this.#binary ??= build(version)
+    return this.#binary
+  }
 }
 
 function goVersion(): string | undefined {
@@ -195,14 +203,14 @@ function goEnvironment(workspace: string): NodeJS.ProcessEnv {
   return { ...environment, GO111MODULE: 'on' }
 }
 
-/** Builds the program, unless this very source has been built before. */
-function build(version: string): Bbolt {
+/** Builds the program, unless this very source has been built before; returns where it is. */
+function build(version: string): string {
   const key = createHash('sha256').update(version)
   for (const name of readdirSync(SOURCE).toSorted()) {
     if (/\.(go|mod|sum)$/.test(name)) key.update(name).update(readFileSync(join(SOURCE, name)))
   }
   const binary = join(CACHE, `bbolt-${key.digest('hex').slice(0, 24)}`)
-  if (existsSync(binary)) return new Bbolt(binary)
+  if (existsSync(binary)) return binary
   mkdirSync(CACHE, { recursive: true })
   // Two test processes may build at once: each builds its own, and the renames agree.
   const workspace = mkdtempSync(join(CACHE, 'build-'))
@@ -218,32 +226,18 @@ function build(version: string): Bbolt {
   } finally {
     rmSync(workspace, { recursive: true, force: true })
   }
-  return new Bbolt(binary)
+  return binary
 }
 
 const version = goVersion()
-const isRequired = process.env['REVBOLT_REQUIRE_GO'] === '1'
-let built: Bbolt | undefined
 
-/** bbolt, built when first asked for. Throws where there is no Go. */
-export function findBbolt(): Bbolt {
-  if (version === undefined) throw new Error('go: not found; bbolt itself can not be asked')
-  built ??= build(version)
-  return built
+/** Whether suites that need bbolt are to be skipped: `describe.skipIf(isWithoutGo)`. */
+export const isWithoutGo: boolean =
+  version === undefined && process.env['REVBOLT_REQUIRE_GO'] !== '1'
+
+if (isWithoutGo) {
+  process.stderr.write('no Go on this machine: tests that ask bbolt itself are skipped\n')
 }
 
-/**
- * A suite that needs bbolt. `define` is called with it; on a machine without Go the suite is skipped with a message,
- * or fails where REVBOLT_REQUIRE_GO=1.
- */
-export function describeBbolt(name: string, define: (bbolt: Bbolt) => void): void {
-  if (version === undefined && !isRequired) {
-    const reason = 'skipped: no Go on this machine, so bbolt itself can not be asked'
-    process.stderr.write(`${name}: ${reason}\n`)
-    describe(name, () => {
-      test(`needs Go (${reason})`, (context) => context.skip(reason))
-    })
-    return
-  }
-  describe(name, () => define(findBbolt()))
-}
+/** bbolt. Asking it anything throws where there is no Go. */
+export const bbolt: Bbolt = new Bbolt()

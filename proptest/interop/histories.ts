@@ -9,7 +9,7 @@
 import fc from 'fast-check'
 import type { Edit, Transaction } from './edits.ts'
 import { editModel } from './edits.ts'
-import { BucketModel } from './model.ts'
+import type { BucketModel } from './model.ts'
 
 const DEPTH_MAX = 6
 
