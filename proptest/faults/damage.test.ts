@@ -391,8 +391,7 @@ describe('lost writes', () => {
           const verdicts = await verdictsOf(bytes, sample)
           if (verdicts.includes('refused')) seen++
           if (!verdicts.includes('silent')) continue
-          // A whole page of this id, sealed: only its parent could know better, and says its first
-          // key at most.
+          // A whole page of this id: only its parent could know better, and names its first key.
           const isItself = at === run.start && old[0] === run.pgid && (old[8] === 1 || old[8] === 2)
           if (!isItself) unseen.push(`page ${at / SAMPLE_PAGE_SIZE}`)
         }

@@ -1,6 +1,6 @@
 /**
- * Locks as openEngine takes them. What flock(2), the lock file, other processes, worker threads
- * and killed holders do to each other is tested beside disk/real-lock.ts.
+ * Locks as openEngine takes them. What flock(2), the lock file, other processes, worker threads and
+ * killed holders do to each other is tested beside disk/real-lock.ts.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -49,21 +49,6 @@ describe.each(WAYS)('openEngine() with lock %s', (_name, options) => {
     await next.close()
   })
 
-  test('lets readers share the file, and keeps a writer out while one is there', async () => {
-    await (await openEngine(path, options)).close()
-    const readers = [
-      await openEngine(path, { ...options, readOnly: true }),
-      await openEngine(path, { ...options, readOnly: true }),
-    ]
-    await expect(openEngine(path, options)).rejects.toMatchObject({ code: 'KV_LOCKED' })
-    for (const reader of readers) await reader.close()
-    const writer = await openEngine(path, options)
-    await expect(openEngine(path, { ...options, readOnly: true })).rejects.toMatchObject({
-      code: 'KV_LOCKED',
-    })
-    await writer.close()
-  })
-
   test('ends waiting when the signal is aborted', async () => {
     const holder = await openEngine(path, options)
     const reason = new Error('enough')
@@ -73,4 +58,20 @@ describe.each(WAYS)('openEngine() with lock %s', (_name, options) => {
     await expect(waiting).rejects.toBe(reason)
     await holder.close()
   })
+})
+
+// A lock file knows no shared holders: there readers keep each other out as well.
+test('openEngine() with lock auto lets readers share the file, and keeps a writer out meanwhile', async () => {
+  await (await openEngine(path)).close()
+  const readers = [
+    await openEngine(path, { readOnly: true }),
+    await openEngine(path, { readOnly: true }),
+  ]
+  await expect(openEngine(path)).rejects.toMatchObject({ code: 'KV_LOCKED' })
+  for (const reader of readers) await reader.close()
+  const writer = await openEngine(path)
+  await expect(openEngine(path, { readOnly: true })).rejects.toMatchObject({
+    code: 'KV_LOCKED',
+  })
+  await writer.close()
 })
