@@ -39,7 +39,7 @@ async function main(): Promise<number> {
     const reason: unknown = abort.signal.aborted ? abort.signal.reason : undefined
     if (reason === 'output') return EXIT_FAILURE
     if (reason === 'SIGINT' || reason === 'SIGTERM') {
-      complain('stopped; what was loaded is removed with the temporary directory')
+      complain('stopped')
       return EXIT_SIGNAL[reason]
     }
     complain(describe(error))
