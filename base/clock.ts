@@ -1,8 +1,8 @@
 /**
  * Time: the one place that reads it.
  *
- * Whoever needs the time or a timer is handed a `Clock`. `systemClock` is the real one; `FakeClock` stands
- * still until it is told to move, so a test of an hour takes no time and has no race.
+ * Whoever needs the time or a timer is handed a `Clock`. `systemClock` is the real one; `FakeClock`
+ * stands still until it is told to move, so a test of an hour takes no time and has no race.
  */
 
 export interface Clock {
@@ -11,8 +11,8 @@ export interface Clock {
   /** Ms since some fixed moment. Never goes back; not affected by setting the wall clock. */
   monotonicMs(): number
   /**
-   * Calls `callback` once after `delayMs`; returns a function that cancels it. A pending timer keeps the
-   * process alive. Delays of 2^31 ms and more are cut to 2^31 - 1.
+   * Calls `callback` once after `delayMs`; returns a function that cancels it. A pending timer
+   * keeps the process alive. Delays of 2^31 ms and more are cut to 2^31 - 1.
    */
   setTimer(delayMs: number, callback: () => void): () => void
 }
@@ -33,7 +33,10 @@ interface FakeTimer {
   readonly callback: () => void
 }
 
-/** A clock that moves only when told to. Timers due at the same moment run in the order they were set. */
+/**
+ * A clock that moves only when told to. Timers due at the same moment run in the order they were
+ * set.
+ */
 export class FakeClock implements Clock {
   #nowMs = 0
   #wallOffsetMs: number
@@ -51,7 +54,9 @@ export class FakeClock implements Clock {
     return this.#nowMs
   }
 
-  /** Sets the wall clock, as an administrator or NTP would. Timers and monotonic time don't notice. */
+  /**
+   * Sets the wall clock, as an administrator or NTP would. Timers and monotonic time don't notice.
+   */
   setWallMs(wallMs: number): void {
     this.#wallOffsetMs = wallMs - this.#nowMs
   }
@@ -79,7 +84,10 @@ export class FakeClock implements Clock {
     this.#nowMs = endMs
   }
 
-  /** As `advance`, but lets promises settle after each timer, so that loops of await and sleep go on. */
+  /**
+   * As `advance`, but lets promises settle after each timer, so that loops of await and sleep go
+   * on.
+   */
   async advanceAsync(byMs: number): Promise<void> {
     const endMs = this.#nowMs + byMs
     await settle()

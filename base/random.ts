@@ -7,7 +7,10 @@
  * Source: Blackman and Vigna, "Scrambled linear pseudorandom number generators" (2018).
  */
 
-/** Changes when a seed would give other numbers than before, so that printed seeds say what they need. */
+/**
+ * Changes when a seed would give other numbers than before, so that printed seeds say what they
+ * need.
+ */
 export const RANDOM_VERSION = 1
 
 const TWO_32 = 4294967296

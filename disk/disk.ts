@@ -1,24 +1,25 @@
 /**
  * The one door to files, locks and syncs.
  *
- * Everything above asks a `Disk` for a `DiskFile` and never touches `node:fs`. There are two
- * disks: `RealDisk` (real-disk.ts) and `MemoryDisk` (memory-disk.ts), which keeps a live and a durable
+ * Everything above asks a `Disk` for a `DiskFile` and never touches `node:fs`. There are two disks:
+ * `RealDisk` (real-disk.ts) and `MemoryDisk` (memory-disk.ts), which keeps a live and a durable
  * image and can lose power, tear, reorder, fill up and fail.
  *
  * Contract
- *   1. `read` and `write` are positional and complete: short transfers are retried inside, so `read`
- *      returns fewer bytes than asked only at the end of the file and `write` either writes all or
- *      throws.
- *   2. Nothing written is durable before a sync of that file returned. `sync('data')` makes bytes and size
- *      durable; `sync('full')` also everything else of the inode.
+ *   1. `read` and `write` are positional and complete: short transfers are retried inside, so
+ *      `read` returns fewer bytes than asked only at the end of the file and `write` either writes
+ *      all or throws.
+ *   2. Nothing written is durable before a sync of that file returned. `sync('data')` makes bytes
+ *      and size durable; `sync('full')` also everything else of the inode.
  *   3. A new name, a rename and a removal are durable only after `syncDirectory` of the directory.
  *   4. A failed sync is final: the caller may not believe a retry.
- *   5. Operating errors are `KvError`: `KV_NOT_FOUND` (no such file), `KV_NO_SPACE` (ENOSPC, EDQUOT), `KV_LOCKED`,
- *      `KV_LOCK_UNSUPPORTED`, `KV_READ_ONLY` (EROFS, EACCES or EPERM on opening for writing; a write through a handle
- *      opened for reading), `KV_CLOSED` (the handle is), `KV_IO` (anything else). The original error is the `cause`.
- *      Positions and sizes that are no integers from 0 to 2^53 - 1 are a `RangeError`.
- *   6. Calls under way at the same time happen in any order. An asynchronous call reads or fills the caller's
- *      bytes until it has settled.
+ *   5. Operating errors are `KvError`: `KV_NOT_FOUND` (no such file), `KV_NO_SPACE` (ENOSPC,
+ *      EDQUOT), `KV_LOCKED`, `KV_LOCK_UNSUPPORTED`, `KV_READ_ONLY` (EROFS, EACCES or EPERM on
+ *      opening for writing; a write through a handle opened for reading), `KV_CLOSED` (the handle
+ *      is), `KV_IO` (anything else). The original error is the `cause`. Positions and sizes that
+ *      are no integers from 0 to 2^53 - 1 are a `RangeError`.
+ *   6. Calls under way at the same time happen in any order. An asynchronous call reads or fills
+ *      the caller's bytes until it has settled.
  *
  * The synchronous calls block the event loop; the `Async` twins don't, and behave the same.
  */
@@ -26,13 +27,16 @@
 export type SyncKind = 'data' | 'full'
 
 export interface DiskFileOptions {
-  /** `read`: must exist. `write`: must exist. `create`: made if missing. `createNew`: must not exist. */
+  /**
+   * `read`: must exist. `write`: must exist. `create`: made if missing. `createNew`: must not
+   * exist.
+   */
   readonly mode: 'read' | 'write' | 'create' | 'createNew'
 }
 
 /**
- * A file's identity: the same on two handles if and only if they are the same file. (Numbers above 2^53, which
- * some file systems give out, are rounded.)
+ * A file's identity: the same on two handles if and only if they are the same file. (Numbers above
+ * 2^53, which some file systems give out, are rounded.)
  */
 export interface FileIdentity {
   readonly device: number
@@ -56,7 +60,10 @@ export interface DiskFile {
   size(): number
   /** Sets the file's length; new bytes read as zeros. */
   truncate(sizeBytes: number): void
-  /** Writes zeros over `[position, position + sizeBytes)` so that later writes there change no metadata. */
+  /**
+   * Writes zeros over `[position, position + sizeBytes)` so that later writes there change no
+   * metadata.
+   */
   allocate(position: number, sizeBytes: number): void
 
   sync(kind: SyncKind): void
@@ -64,8 +71,8 @@ export interface DiskFile {
 
   identity(): FileIdentity
   /**
-   * Closes the handle and gives back any lock held through it, both as soon as the asynchronous calls
-   * under way have ended. Idempotent.
+   * Closes the handle and gives back any lock held through it, both as soon as the asynchronous
+   * calls under way have ended. Idempotent.
    */
   close(): void
 }
@@ -74,10 +81,12 @@ export type LockKind = 'exclusive' | 'shared'
 
 /**
  * How a lock is taken.
- *   - `auto`: flock(2), through fs-ext where it loads, else through flock(1); fails with `KV_LOCK_UNSUPPORTED`
- *     where neither is to be had;
- *   - `file`: a lock file beside the locked one, for places without flock; there `shared` counts as `exclusive`.
- * Each is refused while another holds the file by the other method; real-lock.ts says how far that goes.
+ *   - `auto`: flock(2), through fs-ext where it loads, else through flock(1); fails with
+ *     `KV_LOCK_UNSUPPORTED` where neither is to be had;
+ *   - `file`: a lock file beside the locked one, for places without flock; there `shared` counts as
+ *     `exclusive`.
+ * Each is refused while another holds the file by the other method; real-lock.ts says how far that
+ * goes.
  */
 export type LockMethod = 'auto' | 'file'
 
@@ -105,12 +114,14 @@ export interface Disk {
   syncDirectory(path: string): void
 
   /**
-   * Locks `file` against other processes and other handles, this process's own included. Held
-   * until the file is closed. Rejects with `KV_LOCKED` when `timeoutMs` has passed, with `signal.reason` on abort.
+   * Locks `file` against other processes and other handles, this process's own included. Held until
+   * the file is closed. Rejects with `KV_LOCKED` when `timeoutMs` has passed, with `signal.reason`
+   * on abort.
    *
-   * Between opening and locking, another process may have renamed a file over this one. Then the lock is worth nothing and
-   * the call rejects with `KV_IO`; `identityOf(file.path)` then differs from `file.identity()`, and the caller
-   * may open again. A handle that is locked already, or is being locked, is a `TypeError`.
+   * Between opening and locking, another process may have renamed a file over this one. Then the
+   * lock is worth nothing and the call rejects with `KV_IO`; `identityOf(file.path)` then differs
+   * from `file.identity()`, and the caller may open again. A handle that is locked already, or is
+   * being locked, is a `TypeError`.
    */
   lock(file: DiskFile, options: LockOptions): Promise<void>
 

@@ -1,13 +1,16 @@
 /**
  * What goes wrong on a disk in memory, and when: failing operations, and the power cut.
  *
- * Operations that change the disk are numbered from 1 on (`operationCount`); `open`, `read`, `list` and `stat` have no
- * number but can fail too.
+ * Operations that change the disk are numbered from 1 on (`operationCount`); `open`, `read`, `list`
+ * and `stat` have no number but can fail too.
  */
 
 import type { IoOperation } from './io-error.ts'
 
-/** The power is off: thrown by the operation during which it went, and by all later ones. Not a `KvError`. */
+/**
+ * The power is off: thrown by the operation during which it went, and by all later ones. Not a
+ * `KvError`.
+ */
 export class PowerCut extends Error {
   override readonly name: string = 'PowerCut'
 

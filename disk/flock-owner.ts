@@ -1,11 +1,11 @@
 /**
  * Who holds flock(2) on a file, from /proc on Linux; elsewhere nothing is known.
  *
- * /proc/locks names the process that *took* a lock. With flock(1) that process has ended while the lock
- * lives on in the descriptor it was taken for, and in a container the line is then left out; and some file
- * systems (overlay, btrfs) go by another device number there. So where /proc/locks does not name a living process, the
- * descriptors of the processes we may look into are searched: /proc/<pid>/fdinfo/<fd> has a `lock:` line for each lock
- * held through it.
+ * /proc/locks names the process that *took* a lock. With flock(1) that process has ended while the
+ * lock lives on in the descriptor it was taken for, and in a container the line is then left out;
+ * and some file systems (overlay, btrfs) go by another device number there. So where /proc/locks
+ * does not name a living process, the descriptors of the processes we may look into are searched:
+ * /proc/<pid>/fdinfo/<fd> has a `lock:` line for each lock held through it.
  */
 
 import * as fs from 'node:fs'
@@ -17,7 +17,10 @@ export interface FlockOwner {
   readonly isExclusive: boolean
 }
 
-/** The holders of flock on the file; empty where there is none or where it can't be known. `path` is free of links. */
+/**
+ * The holders of flock on the file; empty where there is none or where it can't be known. `path` is
+ * free of links.
+ */
 export function findFlockOwners(path: string, identity: FileIdentity): FlockOwner[] {
   const named = readLocks(identity)
   if (named.length > 0 && named.every((owner) => owner.pid !== undefined)) return named

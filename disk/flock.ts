@@ -1,14 +1,17 @@
 /**
  * flock(2) on a descriptor of ours, by either of two ways:
  *
- *   - `fs-ext`: the native package, where it loads. It is an optional dependency, compiled at install, and
- *     not made for more than one thread, so it is loaded only when first needed and only in the main thread;
+ *   - `fs-ext`: the native package, where it loads. It is an optional dependency, compiled at
+ *     install, and not made for more than one thread, so it is loaded only when first needed and
+ *     only in the main thread;
  *   - `flock(1)`: the util-linux (or busybox) command, run on a copy of the descriptor. flock(2)
- *     locks the open file description, which the copy shares, so the lock stays ours when the command ends.
+ *     locks the open file description, which the copy shares, so the lock stays ours when the
+ *     command ends.
  *
- * Both take the same lock as bbolt, etcd and any other user of flock(2): it excludes other processes
- * and other handles of this process alike, and the kernel drops it when the last descriptor is
- * closed, also after SIGKILL. Children of Node don't inherit our descriptors (O_CLOEXEC).
+ * Both take the same lock as bbolt, etcd and any other user of flock(2): it excludes other
+ * processes and other handles of this process alike, and the kernel drops it when the last
+ * descriptor is closed, also after SIGKILL. Children of Node don't inherit our descriptors
+ * (O_CLOEXEC).
  */
 
 import { spawn } from 'node:child_process'
@@ -136,7 +139,9 @@ function commandError(end: CommandEnd): Error {
   return new Error(`the command flock ended with ${end.status}: ${end.output || 'no message'}`)
 }
 
-/** Runs the command with `descriptor` as its descriptor 3; undefined where there is no such command. */
+/**
+ * Runs the command with `descriptor` as its descriptor 3; undefined where there is no such command.
+ */
 function runFlock(args: readonly string[], descriptor: number): Promise<CommandEnd | undefined> {
   return new Promise((resolve, reject) => {
     const child = spawn('flock', args, {

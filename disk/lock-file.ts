@@ -5,19 +5,21 @@
  *
  *   1. create with O_EXCL, write, sync, in one turn. Done if that worked.
  *   2. else read it. If its owner lives: busy.
- *   3. else it is stale. Removing it blindly could remove the fresh lock of another taker that
- *      had the same thought, so only the holder of a second lock file, `<path>.lock.takeover`, may remove a
- *      stale one, and only after reading it again. Then back to 1.
+ *   3. else it is stale. Removing it blindly could remove the fresh lock of another taker that had
+ *      the same thought, so only the holder of a second lock file, `<path>.lock.takeover`, may
+ *      remove a stale one, and only after reading it again. Then back to 1.
  *
- * A lock file that can't be parsed is one whose owner is just writing it, or lost power or died right
- * then. It counts as held for `GRACE_MS` by its modification time, and as stale afterwards.
+ * A lock file that can't be parsed is one whose owner is just writing it, or lost power or died
+ * right then. It counts as held for `GRACE_MS` by its modification time, and as stale afterwards.
  *
  * Where this is weaker than flock(2):
  *   - A process that dies between steps leaves a stale takeover file, which is removed without a
- *     guard: two takers that find it at the same moment could both pass. Each reads its lock back at the end,
- *     which narrows the gap and does not close it. (Where flock(2) works it is taken as well, real-lock.ts.)
- *   - An owner on another host or in another pid namespace can't be seen, so its lock stays until a person
- *     removes it; two machines of one host name see each other's locks as from before a reboot.
+ *     guard: two takers that find it at the same moment could both pass. Each reads its lock back
+ *     at the end, which narrows the gap and does not close it. (Where flock(2) works it is taken as
+ *     well, real-lock.ts.)
+ *   - An owner on another host or in another pid namespace can't be seen, so its lock stays until a
+ *     person removes it; two machines of one host name see each other's locks as from before a
+ *     reboot.
  *   - Off Linux a pid that is in use again keeps a stale lock alive.
  */
 

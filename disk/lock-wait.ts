@@ -1,8 +1,8 @@
 /**
  * Waiting for a lock: one loop for every disk and every way of locking.
  *
- * Polls, since no way of locking here can be waited for and given up again: at once, then after 1 ms, 2, 4 … 50 ms.
- * Waiters are not served in order.
+ * Polls, since no way of locking here can be waited for and given up again: at once, then after 1
+ * ms, 2, 4 … 50 ms. Waiters are not served in order.
  */
 
 import { KvError } from '../base/errors.ts'
@@ -19,14 +19,17 @@ export interface LockAttempt {
   attempt(): boolean | Promise<boolean>
   /** Gives the lock back when it came after the caller had given up. */
   undo(): void | Promise<void>
-  /** Words for the present owner, like "by process 7", or '' where unknown. Asked once, for the message. */
+  /**
+   * Words for the present owner, like "by process 7", or '' where unknown. Asked once, for the
+   * message.
+   */
   describeOwner(): string
 }
 
 /**
  * Resolves when `target.attempt()` returned true. Rejects with `KV_LOCKED` when it has not within
- * `options.timeoutMs`, with `signal.reason` on abort, and with whatever `attempt` throws. No timer or
- * listener is left behind.
+ * `options.timeoutMs`, with `signal.reason` on abort, and with whatever `attempt` throws. No timer
+ * or listener is left behind.
  */
 export async function waitForLock(
   target: LockAttempt,
@@ -53,8 +56,9 @@ export async function waitForLock(
 }
 
 /**
- * The error of a lock on a file that its path no longer names: the lock is worth nothing. The caller
- * tells this case by comparing `disk.identityOf(file.path)` with `file.identity()`, and may open again.
+ * The error of a lock on a file that its path no longer names: the lock is worth nothing. The
+ * caller tells this case by comparing `disk.identityOf(file.path)` with `file.identity()`, and may
+ * open again.
  */
 export function replacedError(path: string, isGone: boolean): KvError {
   const what = isGone ? 'removed' : 'replaced'
@@ -65,10 +69,9 @@ export function replacedError(path: string, isGone: boolean): KvError {
 }
 
 function lockedError(target: LockAttempt, options: LockOptions): KvError {
-  const owner = target.describeOwner()
-  const held = `${target.path}: locked${owner === '' ? ' by another handle or process' : ` ${owner}`}`
+  const owner = target.describeOwner() || 'by another handle or process'
   const waited = options.timeoutMs === 0 ? '' : ` (waited ${options.timeoutMs} ms)`
-  return new KvError('KV_LOCKED', `${held}${waited}`)
+  return new KvError('KV_LOCKED', `${target.path}: locked ${owner}${waited}`)
 }
 
 /** Resolves after `delayMs`, or rejects with the signal's reason as soon as it is aborted. */

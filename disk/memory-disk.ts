@@ -1,26 +1,28 @@
 /**
  * A disk in memory that can lose power, tear, reorder, fill up and fail.
  *
- * It keeps a live and a durable image and every state in between (memory-inode.ts, memory-names.ts), so that after
- * any operation it can be asked for an image that a power loss at that moment could leave:
+ * It keeps a live and a durable image and every state in between (memory-inode.ts,
+ * memory-names.ts), so that after any operation it can be asked for an image that a power loss at
+ * that moment could leave:
  *
  *   const disk = new MemoryDisk({ seed })
- *   disk.cutPowerAt(k)                        the k-th operation throws PowerCut, as do all later ones
+ *   disk.cutPowerAt(k)                        the k-th operation and all later ones throw PowerCut
  *   try { workload(disk) } catch (error) { … }
- *   const found = disk.afterPowerLoss(seed)   a new disk; ask again for another image of the same moment
+ *   const found = disk.afterPowerLoss(seed)   a new disk; ask again for another possible image
  *
  * Operations that change something are numbered from 1 on: create, write, truncate, allocate, sync,
- * makeDirectory (one for each directory made), rename, remove, syncDirectory. The one during which the power goes may or may
- * not, or in part, have reached the disk; a sync then promises nothing.
+ * makeDirectory (one for each directory made), rename, remove, syncDirectory. The one during which
+ * the power goes may or may not, or in part, have reached the disk; a sync then promises nothing.
  *
  * The rules of other platforms are switches:
  *   linux     a data sync makes bytes and length durable
- *   macos     the same, since the real disk asks for a full flush there; with `dataSyncIsWeak` a data sync makes
- *             nothing durable, which shows what depends on that
- *   windows   directories can't be synced (the call does nothing): a file's names become durable with the
- *             file's sync; renaming over a file that is open fails
+ *   macos     the same, since the real disk asks for a full flush there; with `dataSyncIsWeak` a
+ *             data sync makes nothing durable, which shows what depends on that
+ *   windows   directories can't be synced (the call does nothing): a file's names become durable
+ *             with the file's sync; renaming over a file that is open fails
  *
- * Everything follows from the seed and the calls made. Relative paths are taken from `/`, which exists.
+ * Everything follows from the seed and the calls made. Relative paths are taken from `/`, which
+ * exists.
  */
 
 import { posix as paths } from 'node:path'
@@ -78,8 +80,9 @@ export class MemoryDisk implements Disk {
   }
 
   /**
-   * A new disk as it could be found if the power went now, or when it went. Locks, handles and faults are gone; options
-   * stay, save the ones given. This disk is not changed and can be asked again.
+   * A new disk as it could be found if the power went now, or when it went. Locks, handles and
+   * faults are gone; options stay, save the ones given. This disk is not changed and can be asked
+   * again.
    */
   afterPowerLoss(
     chance: number | Random,
@@ -95,12 +98,18 @@ export class MemoryDisk implements Disk {
     )
   }
 
-  /** A new disk as the next process finds it after SIGKILL: all writes are there, none more durable, no locks. */
+  /**
+   * A new disk as the next process finds it after SIGKILL: all writes are there, none more durable,
+   * no locks.
+   */
   processKilled(options: MemoryDiskOptions = {}): MemoryDisk {
     return this.clone(options)
   }
 
-  /** A new disk with the same live and durable state; its operations are counted from 0, faults are not copied. */
+  /**
+   * A new disk with the same live and durable state; its operations are counted from 0, faults are
+   * not copied.
+   */
   clone(options: MemoryDiskOptions = {}): MemoryDisk {
     const image = { tree: this.#medium.tree.clone(), sequence: this.#medium.sequence }
     return new MemoryDisk({ ...this.#options, ...options }, image)
@@ -114,7 +123,10 @@ export class MemoryDisk implements Disk {
     return bytes
   }
 
-  /** Puts a file there, durable at once, with its directories. Not an operation. Open handles see the new bytes. */
+  /**
+   * Puts a file there, durable at once, with its directories. Not an operation. Open handles see
+   * the new bytes.
+   */
   writeFile(path: string, bytes: Uint8Array): void {
     withPath('write', this.resolve(path), () => {
       const inode = this.#medium.tree.makeDurable(path)

@@ -1,24 +1,26 @@
 /**
- * A file's bytes in memory: as programs see them, as they would be found after a power loss, and every
- * state in between.
+ * A file's bytes in memory: as programs see them, as they would be found after a power loss, and
+ * every state in between.
  *
  * The page cache of an operating system, in chunks of `CHUNK_SIZE`:
  *
  *   live      what read() returns
  *   durable   what a completed sync made safe
- *   history   per chunk written since: its state after each unsynced write, oldest first (the last is live)
+ *   history   per chunk written since: its state after each unsynced write; the last is live
  *   sizes     the file's length after each unsynced change of it, oldest first
  *
- * What a power loss may leave of a 512-byte sector is its durable state or any one in its history: a disk
- * writes sectors whole, from the cache, in any order, or not at all. So lost, reordered and torn writes
- * all come down to choosing a state for each sector (power-loss.ts).
+ * What a power loss may leave of a 512-byte sector is its durable state or any one in its history:
+ * a disk writes sectors whole, from the cache, in any order, or not at all. So lost, reordered and
+ * torn writes all come down to choosing a state for each sector (power-loss.ts).
  *
  * Invariants
  *   1. A chunk's bytes never change once it is in place, so copies of a file share them.
- *   2. Bytes beyond the length are zero or absent, in live and durable alike. An absent chunk reads as zeros.
+ *   2. Bytes beyond the length are zero or absent, in live and durable alike. An absent chunk reads
+ *      as zeros.
  *   3. A chunk has a history if and only if live may differ from durable there.
- *   4. A chunk is `isDirty` when the next sync will write it. A failed sync makes chunks clean without
- *      making them durable (what Linux does), so later syncs leave them alone until they are written again.
+ *   4. A chunk is `isDirty` when the next sync will write it. A failed sync makes chunks clean
+ *      without making them durable (what Linux does), so later syncs leave them alone until they
+ *      are written again.
  */
 
 import { assert } from '../base/assert.ts'
@@ -27,7 +29,10 @@ export const CHUNK_SIZE = 4096
 export const SECTOR_SIZE = 512
 export const SECTORS_PER_CHUNK: number = CHUNK_SIZE / SECTOR_SIZE
 
-/** More states than this between two syncs and the oldest are forgotten: fewer images, all still legal. */
+/**
+ * More states than this between two syncs and the oldest are forgotten: fewer images, all still
+ * legal.
+ */
 const STATES_MAX = 32
 
 export type Chunk = Uint8Array | undefined
@@ -38,7 +43,10 @@ export interface ChunkState {
   /** When: the number of the operation that led to it. */
   readonly sequence: number
   readonly bytes: Chunk
-  /** For a truncation: the first byte in the chunk that it cut off. It takes effect with the file's length. */
+  /**
+   * For a truncation: the first byte in the chunk that it cut off. It takes effect with the file's
+   * length.
+   */
   readonly cutFrom: number | undefined
 }
 
@@ -74,7 +82,10 @@ export class MemoryInode {
     this.id = id
   }
 
-  /** A file whose bytes are all durable. `chunks` are taken over, none of them reaching beyond `sizeBytes`. */
+  /**
+   * A file whose bytes are all durable. `chunks` are taken over, none of them reaching beyond
+   * `sizeBytes`.
+   */
   static ofDurable(id: number, chunks: Chunk[], sizeBytes: number): MemoryInode {
     const inode = new MemoryInode(id)
     inode.#live = chunks
@@ -219,7 +230,10 @@ export class MemoryInode {
     this.#sizeSyncedThrough = sequence
   }
 
-  /** A sync that failed: what it should have written counts as clean from now on, and is not durable. */
+  /**
+   * A sync that failed: what it should have written counts as clean from now on, and is not
+   * durable.
+   */
   failSync(): void {
     for (const history of this.#history.values()) history.isDirty = false
   }
@@ -245,7 +259,10 @@ export class MemoryInode {
     return MemoryInode.ofDurable(id, chunks, bytes.length)
   }
 
-  /** Flips one bit of the medium: in every state of the byte, as the cache and the disk both have it. */
+  /**
+   * Flips one bit of the medium: in every state of the byte, as the cache and the disk both have
+   * it.
+   */
   flipBit(offset: number, bit: number): void {
     const index = Math.floor(offset / CHUNK_SIZE)
     const flipped = new Map<Uint8Array, Uint8Array>()

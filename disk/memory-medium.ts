@@ -1,6 +1,7 @@
 /**
- * What the handles and the names of a disk in memory stand on: its files, its space, and the rule for every operation, that it
- * is counted first and then happens, fails, or is cut off with the power.
+ * What the handles and the names of a disk in memory stand on: its files, its space, and the rule
+ * for every operation, that it is counted first and then happens, fails, or is cut off with the
+ * power.
  */
 
 import { assert } from '../base/assert.ts'
@@ -65,7 +66,10 @@ export class MemoryMedium implements MemoryHost {
     for (const inode of this.tree.files()) this.#chunksUsed += inode.chunkCount
   }
 
-  /** The number of the operation happening now, or of the last one. Orders the unsynced ones, across clones. */
+  /**
+   * The number of the operation happening now, or of the last one. Orders the unsynced ones, across
+   * clones.
+   */
   get sequence(): number {
     return this.#sequence
   }

@@ -1,11 +1,12 @@
 /**
- * Directories in memory: the names as programs see them, as they would be found after a power loss, and the
- * changes not yet synced.
+ * Directories in memory: the names as programs see them, as they would be found after a power loss,
+ * and the changes not yet synced.
  *
- * A change (a new name, a rename, a removal) is all or nothing: after a power loss a renamed file has its
- * old name or its new one. It is durable when every directory it touches has been synced since. Of the other changes
- * any may be kept or lost, save that one is kept only with the earlier ones that touch a name of its own: a
- * directory's entry is overwritten in place, so its later state includes the earlier.
+ * A change (a new name, a rename, a removal) is all or nothing: after a power loss a renamed file
+ * has its old name or its new one. It is durable when every directory it touches has been synced
+ * since. Of the other changes any may be kept or lost, save that one is kept only with the earlier
+ * ones that touch a name of its own: a directory's entry is overwritten in place, so its later
+ * state includes the earlier.
  */
 
 import type { MemoryInode } from './memory-inode.ts'
@@ -23,7 +24,9 @@ export class MemoryDirectory {
   }
 }
 
-/** One name's part in a change: `to` is what the name stands for afterwards, undefined for nothing. */
+/**
+ * One name's part in a change: `to` is what the name stands for afterwards, undefined for nothing.
+ */
 export interface NameEdit {
   readonly directory: MemoryDirectory
   readonly name: string
@@ -62,7 +65,9 @@ export class NameChanges {
     this.#settle((change) => change.unsynced.size === 0)
   }
 
-  /** Makes the names of one file durable: what a file sync does where directories can't be synced. */
+  /**
+   * Makes the names of one file durable: what a file sync does where directories can't be synced.
+   */
   syncNamesOf(node: MemoryNode): void {
     this.#settle((change) => change.edits.some((edit) => edit.to === node))
   }

@@ -1,8 +1,9 @@
 /**
  * The order in which asynchronous calls happen on a disk in memory.
  *
- * Calls that are under way at the same time happen in any order, as in a thread pool; here the order is
- * drawn from a seed. One happens in each turn of the event loop, and what was awaiting it goes on before the next.
+ * Calls that are under way at the same time happen in any order, as in a thread pool; here the
+ * order is drawn from a seed. One happens in each turn of the event loop, and what was awaiting it
+ * goes on before the next.
  */
 
 import type { Random } from '../base/random.ts'

@@ -1,6 +1,6 @@
 /**
- * The files and directories of a disk in memory, by path. Paths are absolute, in POSIX form; `.` and `..`
- * are resolved, there are no links.
+ * The files and directories of a disk in memory, by path. Paths are absolute, in POSIX form; `.`
+ * and `..` are resolved, there are no links.
  */
 
 import { posix as paths } from 'node:path'

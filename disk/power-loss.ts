@@ -1,13 +1,14 @@
 /**
  * What is found after a power loss: one image, drawn by chance among all that could legally be.
  *
- * For every sector written since the last sync: its durable state or any later one. For every file: its
- * durable length or any later one (a truncation takes its bytes along). For every change of names: kept or lost
- * (memory-names.ts). What was synced is always there.
+ * For every sector written since the last sync: its durable state or any later one. For every file:
+ * its durable length or any later one (a truncation takes its bytes along). For every change of
+ * names: kept or lost (memory-names.ts). What was synced is always there.
  *
- * If each sector fell by a coin of its own, whole pages would hardly ever survive next to lost ones, and
- * those are the images that hurt. So each image has a manner drawn first: how much is kept, how much is torn, or
- * everything in order up to some moment, as a disk without a cache would have it.
+ * If each sector fell by a coin of its own, whole pages would hardly ever survive next to lost
+ * ones, and those are the images that hurt. So each image has a manner drawn first: how much is
+ * kept, how much is torn, or everything in order up to some moment, as a disk without a cache would
+ * have it.
  */
 
 import { CHUNK_SIZE, MemoryInode, SECTORS_PER_CHUNK, SECTOR_SIZE } from './memory-inode.ts'
@@ -20,11 +21,13 @@ import type { NameChange } from './memory-names.ts'
  *   random      a manner and then everything by chance
  *   nothing     only what is durable
  *   everything  all unsynced operations are kept
- *   torn        all lengths and names are kept, every unsynced chunk is torn where it has two sectors to tear
+ *   torn        all lengths and names are kept; every unsynced chunk is torn between two sectors
  */
 export type PowerLossMode = 'random' | 'nothing' | 'everything' | 'torn'
 
-/** How an image is drawn. Operations after `orderedThrough` are lost; the one after it may be torn. */
+/**
+ * How an image is drawn. Operations after `orderedThrough` are lost; the one after it may be torn.
+ */
 interface Manner {
   readonly orderedThrough: number | undefined
   readonly keep: number
@@ -169,8 +172,8 @@ function drawManner(random: Random, firstSequence: number, lastSequence: number)
 }
 
 /**
- * A truncation is there with the length it belongs to: sectors it cut off have no state from before it when the
- * length includes it, and none from it on when the length does not.
+ * A truncation is there with the length it belongs to: sectors it cut off have no state from before
+ * it when the length includes it, and none from it on when the length does not.
  */
 function obeyCuts(picks: number[], states: readonly ChunkState[], sizeSequence: number): void {
   picks.forEach((pick, sector) => {

@@ -1,9 +1,10 @@
 /**
  * Which process this is, in a way another process can check later.
  *
- * A pid alone says little: it is used again. On Linux the pid with the start time (ticks since boot,
- * field 22 of /proc/<pid>/stat) and the boot's id name one process for ever; the host name and the pid
- * namespace say whether a pid can be looked up from here at all. Elsewhere only pid and host are known.
+ * A pid alone says little: it is used again. On Linux the pid with the start time (ticks since
+ * boot, field 22 of /proc/<pid>/stat) and the boot's id name one process for ever; the host name
+ * and the pid namespace say whether a pid can be looked up from here at all. Elsewhere only pid and
+ * host are known.
  */
 
 import * as fs from 'node:fs'
@@ -32,8 +33,8 @@ export function currentProcess(): ProcessIdentity {
 }
 
 /**
- * Whether `owner` has certainly ended. An owner on another host or in another pid namespace can't be
- * seen, and counts as alive: better a lock that a person must remove than two writers.
+ * Whether `owner` has certainly ended. An owner on another host or in another pid namespace can't
+ * be seen, and counts as alive: better a lock that a person must remove than two writers.
  */
 export function hasEnded(owner: ProcessIdentity): boolean {
   const own = currentProcess()

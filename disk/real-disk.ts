@@ -2,11 +2,12 @@
  * The real disk: `node:fs` behind the `Disk` interface.
  *
  * Only this file, real-file.ts and the lock files import `node:fs`. Files are made 0600 and
- * directories 0700. Paths are made absolute when a file is opened, so a later chdir changes nothing.
+ * directories 0700. Paths are made absolute when a file is opened, so a later chdir changes
+ * nothing.
  *
- * Platforms: directories can't be synced on Windows, so `syncDirectory` does nothing there. A file system
- * that refuses to sync directories (EINVAL, as some network file systems do) is taken for one that
- * has nothing to sync.
+ * Platforms: directories can't be synced on Windows, so `syncDirectory` does nothing there. A file
+ * system that refuses to sync directories (EINVAL, as some network file systems do) is taken for
+ * one that has nothing to sync.
  */
 
 import * as fs from 'node:fs'
@@ -32,7 +33,10 @@ export interface RealDiskOptions {
 const FILE_MODE = 0o600
 const DIRECTORY_MODE = 0o700
 
-/** Not on every platform. NONBLOCK: opening a named pipe must fail below, not wait for its other end. */
+/**
+ * Not on every platform. NONBLOCK: opening a named pipe must fail below, not wait for its other
+ * end.
+ */
 const NONBLOCK: number = fs.constants.O_NONBLOCK ?? 0
 const DIRECTORY: number = fs.constants.O_DIRECTORY ?? 0
 

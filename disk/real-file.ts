@@ -1,9 +1,9 @@
 /**
  * A file on the real disk: a descriptor and what is held through it.
  *
- * A descriptor number is used again as soon as it is closed, so a write still running in the
- * thread pool could land in another file. `close()` therefore gives the descriptor (and the lock)
- * back only when the last asynchronous call on it has ended; to the caller the handle is closed at once.
+ * A descriptor number is used again as soon as it is closed, so a write still running in the thread
+ * pool could land in another file. `close()` therefore gives the descriptor (and the lock) back
+ * only when the last asynchronous call on it has ended; to the caller the handle is closed at once.
  *
  * Syncs: on Linux `data` is fdatasync, which makes bytes and size durable; elsewhere it is a full
  * sync (macOS: F_FULLFSYNC, which is what Node's fsync does there).

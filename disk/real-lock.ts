@@ -1,18 +1,19 @@
 /**
- * Locking a file of the real disk: flock(2), the lock file beside it, and how the two respect each other.
+ * Locking a file of the real disk: flock(2), the lock file beside it, and how the two respect each
+ * other.
  *
- *   method   takes                                      is refused by
- *   auto     flock                                      flock of others; a live `<path>.lock`
- *   file     flock where it works, then `<path>.lock`   flock of others, as far as it can be seen; a live `<path>.lock`
+ *   auto   takes flock; is refused by flock of others and by a live `<path>.lock`
+ *   file   takes flock where it works, then `<path>.lock`; is refused by flock of others, as far as
+ *          it can be seen, and by a live `<path>.lock`
  *
- * Both take flock first, so two of them never push each other out. The one hole: a holder by
- * flock is not seen by a `file` opener that has neither fs-ext nor flock(1) nor a /proc/locks to read.
+ * Both take flock first, so two of them never push each other out. The one hole: a holder by flock
+ * is not seen by a `file` opener that has neither fs-ext nor flock(1) nor a /proc/locks to read.
  *
  * `shared` by lock file counts as exclusive: one owner at a time.
  *
  * A file may be replaced (renamed over) between its opening and its locking. Then the lock is worth
- * nothing, is given back, and the call rejects with `KV_IO`; the caller tells this case by comparing
- * `disk.identityOf(file.path)` with `file.identity()`, and may open again.
+ * nothing, is given back, and the call rejects with `KV_IO`; the caller tells this case by
+ * comparing `disk.identityOf(file.path)` with `file.identity()`, and may open again.
  */
 
 import * as fs from 'node:fs'
@@ -95,7 +96,9 @@ export class RealLock implements LockAttempt {
     return isFree
   }
 
-  /** False: another holds it. True: taken, or (method `file`) not to be had and not seen to be held. */
+  /**
+   * False: another holds it. True: taken, or (method `file`) not to be had and not seen to be held.
+   */
   async #tryFlock(): Promise<boolean> {
     if (this.#flock !== undefined && this.#flockState !== 'unsupported') {
       const result = await this.#flock.tryLock(this.#file.descriptor, this.#options.kind)
@@ -127,9 +130,9 @@ export class RealLock implements LockAttempt {
   #unsupportedError(): KvError {
     return new KvError(
       'KV_LOCK_UNSUPPORTED',
-      `${this.path}: flock(2) can't be taken: neither the package fs-ext nor the command flock works ` +
-        `here, or the file system has no locks. Install one of them, or open with lock: 'file' to rely ` +
-        `on a lock file alone`,
+      `${this.path}: flock(2) can't be taken: neither the package fs-ext nor the command flock ` +
+        `works here, or the file system has no locks. Install one of them, or open with ` +
+        `lock: 'file' to rely on a lock file`,
     )
   }
 

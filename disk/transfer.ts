@@ -1,9 +1,9 @@
 /**
  * The retry loop over short transfers, one for every disk.
  *
- * A raw transfer moves between 1 and `bytes.length` bytes and says how many; a read that
- * moves 0 is at the end of the file. A write that moves 0 would loop for ever, so it is an error.
- * No single transfer is longer than `TRANSFER_SIZE_MAX`: the system calls underneath end just below 2 GiB.
+ * A raw transfer moves between 1 and `bytes.length` bytes and says how many; a read that moves 0 is
+ * at the end of the file. A write that moves 0 would loop for ever, so it is an error. No single
+ * transfer is longer than `TRANSFER_SIZE_MAX`: the system calls underneath end just below 2 GiB.
  */
 
 import { assert } from '../base/assert.ts'
@@ -13,7 +13,9 @@ export const TRANSFER_SIZE_MAX: number = 1024 * 1024 * 1024
 export type RawTransfer = (bytes: Uint8Array, position: number) => number
 export type RawTransferAsync = (bytes: Uint8Array, position: number) => Promise<number>
 
-/** Fills `target` from `position` on; returns how many bytes there were before the end of the file. */
+/**
+ * Fills `target` from `position` on; returns how many bytes there were before the end of the file.
+ */
 export function readFully(transfer: RawTransfer, target: Uint8Array, position: number): number {
   let done = 0
   while (done < target.length) {

@@ -2,6 +2,7 @@
  * The commit: bbolt's, with two syncs.
  *
  *   1. spill: nodes become placed pages; freelist and high-water mark follow     memory only
+ *      where opening passed over a newer meta: write ours over it; data sync     once
  *   2. grow the file (truncate, full sync)                                        only when needed
  *   3. write the pages, ascending, in runs of at most 1 MiB; data sync
  *   4. write the meta into the slot that does not hold the newest one; data sync
@@ -31,7 +32,7 @@ import type { Tx } from './tx.ts'
 const RUN_SIZE_MAX = 1024 * 1024
 const FILE_SIZE_MIN = 32 * 1024
 
-type Phase = 'spill' | 'grow' | 'pages' | 'pages sync' | 'meta'
+type Phase = 'spill' | 'revert' | 'grow' | 'grow sync' | 'pages' | 'pages sync' | 'meta'
 
 /** The file's length for content of `sizeBytes`: powers of two, then steps of 16 MiB. */
 export function grownSize(sizeBytes: number): number {
@@ -50,8 +51,17 @@ export function* commitSteps(core: Core, tx: Tx): Generator<SyncKind, void, void
   let phase: Phase = 'spill'
   try {
     plan.build()
+    if (core.passedOverSlot !== undefined) {
+      phase = 'revert'
+      plan.revert(core.passedOverSlot)
+      yield 'data'
+      core.passedOverSlot = undefined
+    }
     phase = 'grow'
-    if (plan.growFile()) yield 'full'
+    if (plan.growFile()) {
+      phase = 'grow sync'
+      yield 'full'
+    }
     phase = 'pages'
     plan.writePages()
     phase = 'pages sync'
@@ -134,6 +144,15 @@ class CommitPlan {
     this.#highWaterMark += count
     freelist.noteAllocation(this.#tx.id, first, remember)
     return first
+  }
+
+  /**
+   * Puts a copy of the meta that this file stands at over a newer one that was passed over: its pages
+   * are about to be used again, and a power cut must not bring it back.
+   */
+  revert(slot: 0 | 1): void {
+    const { file, meta, pageSizeBytes } = this.#core
+    file.write(encodeMetaPage({ ...meta, slot }), slot * pageSizeBytes)
   }
 
   /** Step 2; true when the new size must be synced. */

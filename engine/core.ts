@@ -25,6 +25,8 @@ export class Core {
   meta: Meta
   /** The generation before it, while it is known to be whole. */
   previous: Meta | undefined
+  /** The slot of a newer meta that opening passed over; the first commit must make an end of it. */
+  passedOverSlot: 0 | 1 | undefined = undefined
   freelist: Freelist = new Freelist()
   /** False in a file opened read-only, which needs no freelist. */
   isFreelistLoaded = false

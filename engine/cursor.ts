@@ -97,6 +97,8 @@ export class Cursor implements Entry {
       return isFound ? this.#settle(true) : this.#stayBetween()
     }
     if (this.#stepForward()) return this.#settle(true)
+    // Empty leaves behind the last entry, which only `bounds` lets stand in a file, were passed.
+    if (this.#state === ON_ENTRY && this.#leafCount() === 0) this.#stepBack()
     return this.#stay()
   }
 
@@ -106,6 +108,7 @@ export class Cursor implements Entry {
     if (this.#state === FRESH) return undefined
     if (this.#isDisturbed()) this.#relocate()
     if (this.#stepBack()) return this.#settle(true)
+    if (this.#state === ON_ENTRY && this.#leafCount() === 0) this.#stepForward()
     return this.#stay()
   }
 

@@ -58,6 +58,7 @@ export class Engine {
   #writer: Tx | undefined
   #waiters: Waiter[] = []
   #isClosed = false
+  #closing: Promise<void> | undefined
   /** The commit in flight, while there is one. */
   #committing: Promise<void> | undefined
 
@@ -141,10 +142,15 @@ export class Engine {
 
   /**
    * Closes the file and gives back its lock. A commit in flight is finished first; other open
-   * transactions are rolled back, and writers that wait are rejected with KV_CLOSED. Idempotent.
+   * transactions are rolled back, and writers that wait are rejected with KV_CLOSED. Idempotent: every
+   * call resolves when the file is closed.
    */
-  async close(): Promise<void> {
-    if (this.#isClosed) return
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#closedError())
     await this.#committing?.catch(() => {})

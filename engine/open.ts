@@ -54,10 +54,11 @@ export function openCore(setup: OpenSetup): { core: Core; report: OpenReport } {
   const isNew = writable && isUnborn(file)
   if (isNew) createImage(setup)
   const { pageSizeBytes, readings } = readMetas(file)
-  const { meta, other, fallback } = chooseMeta(setup, readings)
+  const { meta, other, passedOver, fallback } = chooseMeta(setup, readings)
   const pager = new Pager(file, pageSizeBytes, setup.cacheBytes, setup.isStrict)
   const core = new Core(file, pager, meta, setup.persistFreelist)
   if (writable) {
+    core.passedOverSlot = passedOver
     if (!isNew) confirmMeta(setup, meta)
     loadFreelist(core, other)
   } else if (other !== undefined && other.txid < meta.txid) {
@@ -199,6 +200,8 @@ interface Choice {
   readonly meta: Meta
   /** The generation before, where its meta can be used. */
   readonly other: Meta | undefined
+  /** The slot of a newer meta with a right checksum: another opener might believe it. */
+  readonly passedOver: 0 | 1 | undefined
   readonly fallback: OpenReport['fallback']
 }
 
@@ -206,12 +209,15 @@ function chooseMeta(setup: OpenSetup, readings: readonly [MetaReading, MetaReadi
   const { file } = setup
   const size = file.size()
   const usable: Meta[] = []
+  let cutShort: Meta | undefined
   let fallback: OpenReport['fallback']
   for (const slot of [0, 1] as const) {
     const reading = readings[slot]
     const reason = 'fault' in reading ? describeFault(reading.fault) : sizeFault(reading.meta, size)
-    if (reason !== undefined) fallback = { slot, reason }
-    else if ('meta' in reading) usable.push(reading.meta)
+    if (reason !== undefined) {
+      fallback = { slot, reason }
+      if ('meta' in reading) cutShort = reading.meta
+    } else if ('meta' in reading) usable.push(reading.meta)
   }
   usable.sort((a, b) => b.txid - a.txid || a.slot - b.slot)
   const [newest, older] = usable
@@ -222,7 +228,11 @@ function chooseMeta(setup: OpenSetup, readings: readonly [MetaReading, MetaReadi
       offset: 16,
     })
   }
-  if (setup.generation === 'newest') return { meta: newest, other: older, fallback }
+  if (setup.generation === 'newest') {
+    const isNewer = cutShort !== undefined && cutShort.txid > newest.txid
+    const passedOver = isNewer ? cutShort?.slot : undefined
+    return { meta: newest, other: older, passedOver, fallback }
+  }
   if (older === undefined) {
     throw new KvError(
       'KV_NOT_FOUND',
@@ -230,7 +240,7 @@ function chooseMeta(setup: OpenSetup, readings: readonly [MetaReading, MetaReadi
     )
   }
   const asked = { slot: newest.slot, reason: `transaction ${newest.txid} was passed over as asked` }
-  return { meta: older, other: undefined, fallback: asked }
+  return { meta: older, other: undefined, passedOver: newest.slot, fallback: asked }
 }
 
 function sizeFault(meta: Meta, fileSizeBytes: number): string | undefined {

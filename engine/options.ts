@@ -20,7 +20,7 @@ export interface EngineOptions {
   readonly lock?: LockMethod | 'none'
   /** `sync`: commits write the freelist; `scan`: they don't, and opening walks the file. Default `sync`. */
   readonly freelist?: 'sync' | 'scan'
-  /** `previous`: stand at the generation before the newest one. Default `newest`. */
+  /** `previous`: stand at the generation before the newest one, which the first commit drops. Default `newest`. */
   readonly generation?: 'newest' | 'previous'
   /** Memory for clean pages, in bytes, 1 MiB at least. Default 256 MiB. */
   readonly cacheBytes?: number

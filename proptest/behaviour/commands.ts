@@ -36,9 +36,9 @@ export type Command =
   | { readonly call: 'txn'; readonly request: TxnRequest; readonly at: Moment }
   | { readonly call: 'reopen' }
 
-const byte = fc.constantFrom(0x00, 0x61, 0x62, 0xfe, 0xff)
+const byte = fc.constantFrom(0x00, 0x61, 0xff)
 const text = (minLength: number): fc.Arbitrary<Bytes> =>
-  fc.array(byte, { minLength, maxLength: 3 }).map((bytes) => new Uint8Array(bytes))
+  fc.array(byte, { minLength, maxLength: 2 }).map((bytes) => new Uint8Array(bytes))
 /** Now and then an empty key, which is refused. */
 const key = fc.oneof({ weight: 60, arbitrary: text(1) }, { weight: 1, arbitrary: text(0) })
 const value = fc
@@ -47,7 +47,7 @@ const value = fc
 const moment = fc.option(fc.double({ min: 0, max: 1.1, noNaN: true }), { nil: undefined })
 const flag = fc.option(fc.boolean(), { nil: undefined })
 const rarely = fc.oneof(
-  { weight: 6, arbitrary: fc.constant(undefined) },
+  { weight: 12, arbitrary: fc.constant(undefined) },
   { weight: 1, arbitrary: fc.constant(true) },
 )
 
@@ -58,7 +58,10 @@ const keys: fc.Arbitrary<KeyRange> = fc.oneof(
   fc.record({ fromKey: text(0) }),
 )
 
-const revisionBound = fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined })
+const revisionBound = fc.oneof(
+  { weight: 8, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 20 }) },
+)
 const filter = {
   minModRevision: revisionBound,
   maxModRevision: revisionBound,
@@ -88,7 +91,10 @@ const putOptions: fc.Arbitrary<PutSelection> = fc.record({
   previous: flag,
   ignoreValue: rarely,
   ignoreLease: rarely,
-  lease: fc.constantFrom(undefined, undefined, undefined, undefined, 0n, 7n),
+  lease: fc.oneof(
+    { weight: 12, arbitrary: fc.constantFrom(undefined, 0n) },
+    { weight: 1, arbitrary: fc.constant(7n) },
+  ),
 })
 
 const operator = fc.constantFrom('=' as const, '!=' as const, '<' as const, '>' as const)

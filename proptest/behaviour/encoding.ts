@@ -90,6 +90,10 @@ function ownershipCases(backend: Backend): void {
     })
   })
 
+  resultBytesCases(backend)
+}
+
+function resultBytesCases(backend: Backend): void {
   test('that come out belong to the caller', async () => {
     await withEncoding(backend, 'bytes', async (store) => {
       await store.put('a', 'value')
@@ -167,6 +171,10 @@ function utf8Cases(backend: Backend): void {
     })
   })
 
+  strictCases(backend)
+}
+
+function strictCases(backend: Backend): void {
   test('is strict with keys too', async () => {
     await withStore(backend, async (store) => {
       const key = new Uint8Array([0x6b, 0xff])
@@ -242,6 +250,10 @@ function encodingsCases(backend: Backend): void {
     })
   })
 
+  refusedJsonCases(backend)
+}
+
+function refusedJsonCases(backend: Backend): void {
   test('json escapes a lone surrogate, so that it is kept', async () => {
     await withEncoding(backend, 'json', async (store) => {
       await store.put('a', { lone: '\ud800' })
@@ -276,6 +288,10 @@ function encodingsCases(backend: Backend): void {
     })
   })
 
+  perCallCases(backend)
+}
+
+function perCallCases(backend: Backend): void {
   test('may be chosen call by call', async () => {
     await withStore(backend, async (store) => {
       await store.put('a', { n: 1 }, { encoding: 'json' })

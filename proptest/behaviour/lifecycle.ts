@@ -209,6 +209,10 @@ function reopenCases(backend: Backend): void {
     })
   })
 
+  readOnlyCases(backend)
+}
+
+function readOnlyCases(backend: Backend): void {
   test('makes no revision by opening', async () => {
     await withStore(backend, async (store, opened) => {
       await store.put('a', '1')

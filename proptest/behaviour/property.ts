@@ -10,7 +10,7 @@ import { effort, seed } from '../effort.ts'
 import { Model } from '../model/model.ts'
 import { openModelStore } from '../model/model-store.ts'
 import type { Backend, StoreOf } from './backend.ts'
-import { briefAll, withEncoding } from './backend.ts'
+import { briefAll, collect, withEncoding } from './backend.ts'
 import type { Command } from './commands.ts'
 import { apply, commands, showCommand } from './commands.ts'
 
@@ -32,7 +32,7 @@ export function propertyCases(backend: Backend): void {
             if (!details.failed) return
             const lines = (details.counterexample?.[0] ?? []).map((command) => showCommand(command))
             const replay = `replay with PROPTEST_RUNS=${RUNS} PROPTEST_SEED=${details.seed}`
-            const cause = String(details.errorInstance)
+            const cause = messageOf(details.errorInstance)
             expect.fail(
               [cause, `after ${details.numShrinks} shrinks:`, ...lines, replay].join('\n'),
             )
@@ -41,6 +41,13 @@ export function propertyCases(backend: Backend): void {
       },
     )
   })
+}
+
+/** With what was expected and what came, which the message alone leaves out. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { actual, expected } = error as { actual?: unknown; expected?: unknown }
+  return `${error.message}\nexpected ${String(expected)}\ngot      ${String(actual)}`
 }
 
 async function compareHistories(backend: Backend, sequence: readonly Command[]): Promise<void> {
@@ -58,7 +65,7 @@ async function compareHistories(backend: Backend, sequence: readonly Command[]):
       const got = await apply(store, command, revision)
       const now = (await store.status()).revision
       const line = showCommand(command)
-      expect([line, got, now]).toEqual([line, wanted, model.revision])
+      expect(`${line}\n@${now} ${got}`).toBe(`${line}\n@${model.revision} ${wanted}`)
     }
     for (let revision = 1; revision <= model.revision; revision++) {
       expect(await rowsAt(store, revision)).toEqual(await rowsAt(oracle, revision))
@@ -66,7 +73,15 @@ async function compareHistories(backend: Backend, sequence: readonly Command[]):
   })
 }
 
+/** All that a revision holds, and how its pages end just at and just before the last key. */
 async function rowsAt(store: StoreOf<'bytes'>, revision: number): Promise<string[]> {
-  const { kvs } = await store.range({ revision, limit: Infinity })
-  return [`@${revision}`, ...briefAll(kvs)]
+  const { kvs, count } = await store.range({ revision, limit: Infinity })
+  const lines = [`@${revision} ${count}`, ...briefAll(kvs)]
+  for (const limit of [count, count - 1]) {
+    if (limit < 1) continue
+    const page = await store.range({ revision, limit, order: 'descend', keysOnly: true })
+    lines.push(`${limit} of ${page.count} ${page.more}`, ...briefAll(page.kvs))
+    lines.push(...briefAll(await collect(store.scan({ revision, limit }))))
+  }
+  return lines
 }

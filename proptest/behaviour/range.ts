@@ -61,6 +61,10 @@ export function rangeCases(backend: Backend): void {
     )
   })
 
+  manyKeyCases(backend)
+}
+
+function manyKeyCases(backend: Backend): void {
   describe('range() of many keys', () => {
     table(
       backend,
@@ -198,7 +202,13 @@ function limitCases(backend: Backend): void {
       { name: 'counts a single key', options: { countOnly: true, key: 'b' }, keys: [], count: 1 },
       { name: 'counts nothing', options: { countOnly: true, prefix: 'x' }, keys: [], count: 0 },
     ])
+  })
 
+  defaultLimitCases(backend)
+}
+
+function defaultLimitCases(backend: Backend): void {
+  describe('range() without a limit', () => {
     test('stops at 10,000 keys unless told otherwise', async () => {
       await withStore(backend, async (store) => {
         const name = (i: number): string => `key ${String(i).padStart(5, '0')}`

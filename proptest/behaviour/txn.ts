@@ -65,6 +65,10 @@ function runCases(backend: Backend): void {
     })
   })
 
+  readOwnWritesCases(backend)
+}
+
+function readOwnWritesCases(backend: Backend): void {
   test('reads what it wrote before, in the order of its operations', async () => {
     await withStore(backend, async (store) => {
       await store.put('a', '1')
@@ -111,6 +115,10 @@ function runCases(backend: Backend): void {
     })
   })
 
+  deleteInTxnCases(backend)
+}
+
+function deleteInTxnCases(backend: Backend): void {
   test('deletes in one revision; what is gone already is deleted 0 times', async () => {
     await withStore(backend, async (store) => {
       await store.txn({ success: [put('a', '1'), put('b', '2'), put('c', '3')] })

@@ -67,6 +67,10 @@ function putCases(backend: Backend): void {
     })
   })
 
+  putOrderCases(backend)
+}
+
+function putOrderCases(backend: Backend): void {
   test('takes effect in the order of the calls', async () => {
     await withStore(backend, async (store) => {
       const calls = Array.from({ length: 20 }, async (_, i) => await store.put('a', String(i)))

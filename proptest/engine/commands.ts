@@ -145,14 +145,27 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 
 const moves = fc.array(move, { minLength: 1, maxLength: 25, size: 'max' })
 
-const burst = { at: bucketNumber, from: fc.nat(400), count: fc.integer({ min: 1, max: 150 }), order }
+const burst = {
+  at: bucketNumber,
+  from: fc.nat(400),
+  count: fc.integer({ min: 1, max: 150 }),
+  order,
+}
 
 const edit: fc.Arbitrary<Edit> = fc.oneof(
   {
     weight: 10,
-    arbitrary: fc.record({ op: fc.constant('put' as const), at: bucketNumber, key, size: valueSize }),
+    arbitrary: fc.record({
+      op: fc.constant('put' as const),
+      at: bucketNumber,
+      key,
+      size: valueSize,
+    }),
   },
-  { weight: 6, arbitrary: fc.record({ op: fc.constant('delete' as const), at: bucketNumber, key }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ op: fc.constant('delete' as const), at: bucketNumber, key }),
+  },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -197,7 +210,10 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
       before: fc.nat(30),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('nextSequence' as const), at: bucketNumber }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ op: fc.constant('nextSequence' as const), at: bucketNumber }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({

@@ -6,7 +6,15 @@
  */
 
 import { ModelBucket, ModelCursor, bucketPaths } from './model.ts'
-import { bytesOf, compareEntry, compareValue, mustEqual, outcomeOf, show, textOf } from './compare.ts'
+import {
+  bytesOf,
+  compareEntry,
+  compareValue,
+  mustEqual,
+  outcomeOf,
+  show,
+  textOf,
+} from './compare.ts'
 import { Mismatch } from './compare.ts'
 import type { CallOutcome } from './compare.ts'
 import type { Edit, KeyChoice, Move, Order } from './commands.ts'

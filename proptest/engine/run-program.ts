@@ -113,24 +113,40 @@ class ProgramRun {
     const engine = this.#engine
     switch (ending) {
       case 'update':
-        mustEqual(engine.update((tx) => (apply(tx), 42)), 42, 'update() result')
+        mustEqual(
+          engine.update((tx) => (apply(tx), 42)),
+          42,
+          'update() result',
+        )
         return true
       case 'throw':
         mustThrow(engine, apply)
         return false
       case 'promise': {
         const fn = (tx: Tx): never => (apply(tx), Promise.resolve(1) as never)
-        mustEqual(refusedWith(() => engine.update(fn)), 'TypeError', 'promise from fn')
+        mustEqual(
+          refusedWith(() => engine.update(fn)),
+          'TypeError',
+          'promise from fn',
+        )
         return false
       }
       default: {
         const tx = await engine.begin({ writable: true })
         apply(tx)
-        mustEqual(refusedWith(() => engine.update(() => 0)), 'KV_TX_BUSY', 'second writer')
+        mustEqual(
+          refusedWith(() => engine.update(() => 0)),
+          'KV_TX_BUSY',
+          'second writer',
+        )
         if (ending === 'rollback') tx.rollback()
         else if (ending === 'commit') tx.commit()
         else await this.#commitAsync(tx)
-        mustEqual(refusedWith(() => tx.bucket('a')), 'KV_TX_CLOSED', 'use after the end')
+        mustEqual(
+          refusedWith(() => tx.bucket('a')),
+          'KV_TX_CLOSED',
+          'use after the end',
+        )
         return ending !== 'rollback'
       }
     }
@@ -162,7 +178,11 @@ class ProgramRun {
     const { txid } = this.#engine
     await this.#engine.close()
     for (const { tx } of this.#readers) {
-      mustEqual(refusedWith(() => tx.bucket('a')), 'KV_TX_CLOSED', 'reader after close()')
+      mustEqual(
+        refusedWith(() => tx.bucket('a')),
+        'KV_TX_CLOSED',
+        'reader after close()',
+      )
     }
     this.#readers = []
     if (step.peeksPrevious) await this.#peekPrevious(txid)

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { PowerCut } from '../../disk/fault-plan.ts'
 import { MemoryDisk } from '../../disk/memory-disk.ts'
-import { isKvError, openEngine } from '../../engine/index.ts'
+import { openEngine } from '../../engine/index.ts'
 import { DB_PATH } from './session.ts'
 
 const PAGE_SIZES = [1024, 2048, 4096, 16384]
@@ -51,8 +51,9 @@ test('a file whose making failed at a sync is whole once opening it has returned
       const pageSizeBytes = PAGE_SIZES[seed % PAGE_SIZES.length] ?? 1024
       const disk = new MemoryDisk({ seed })
       disk.injectFault({ kind: ['sync', 'syncDirectory'], skip, code: 'EIO' })
-      const failure: unknown = await openEngine(DB_PATH, { disk, pageSizeBytes }).catch((e) => e)
-      expect(isKvError(failure, 'KV_IO')).toBe(true)
+      await expect(openEngine(DB_PATH, { disk, pageSizeBytes })).rejects.toMatchObject({
+        code: 'KV_IO',
+      })
       const engine = await openEngine(DB_PATH, { disk, pageSizeBytes })
       await engine.close()
       const found = disk.afterPowerLoss(seed, seed % 3 === 0 ? 'nothing' : 'random')

@@ -11,6 +11,7 @@
  *   opening                            by errno      -         not there; opening again works
  */
 
+import { inspect } from 'node:util'
 import { Random } from '../../base/random.ts'
 import type { Operation } from '../../disk/fault-plan.ts'
 import { MemoryDisk } from '../../disk/memory-disk.ts'
@@ -37,8 +38,15 @@ export type FailureResult =
   | 'poisoned, outcome none'
   | 'poisoned, outcome unknown'
 
+/** An operation of a workload on a sound disk. */
+export interface Traced {
+  readonly operation: Operation
+  /** It writes a meta page, or syncs one. */
+  readonly isMeta: boolean
+}
+
 /** The numbered operations of a workload on a sound disk. */
-export async function traceWorkload(workload: Workload): Promise<Operation[]> {
+export async function traceWorkload(workload: Workload): Promise<Traced[]> {
   const operations: Operation[] = []
   const disk = new MemoryDisk({
     seed: workload.seed,
@@ -47,15 +55,20 @@ export async function traceWorkload(workload: Workload): Promise<Operation[]> {
     },
   })
   await new Session(disk, workload).run()
-  return operations
+  return operations.map((operation, i) => {
+    const written = operation.kind === 'sync' ? operations[i - 1] : operation
+    const isMeta = written?.kind === 'write' && (written.start ?? 0) < 2 * workload.pageSizeBytes
+    return { operation, isMeta }
+  })
 }
 
 /** Runs one case. `failing` is the operation that `traceWorkload` found at its number. */
 export async function runFailure(
   workload: Workload,
-  failing: Operation,
+  traced: Traced,
   failure: FailureCase,
 ): Promise<FailureResult> {
+  const failing = traced.operation
   const disk = new MemoryDisk({ seed: workload.seed })
   const { code, leaves } = failure
   const lift = disk.injectFault({ code, leaves, operation: failure.operation })
@@ -67,8 +80,10 @@ export async function runFailure(
     lift()
     return 'not noticed'
   }
-  claim(isKvError(error), () => `not an operating error: ${String(error)}`)
-  const mend = failure.isLasting ? disk.injectFault({ kind: failing.kind, code, times: Infinity }) : lift
+  claim(isKvError(error), () => `not an operating error: ${inspect(error)}`)
+  const mend = failure.isLasting
+    ? disk.injectFault({ kind: failing.kind, code, times: Infinity })
+    : lift
   const random = new Random(workload.seed * 1000 + failure.operation)
   if (rest.isOpening) {
     claim(error.code === codeOf(code), `opening failed with ${error.code}`)
@@ -76,7 +91,7 @@ export async function runFailure(
     await claimReopens(disk, session, workload.contents, random)
     return 'opening failed'
   }
-  return claimCommitFailed({ disk, session, rest, workload, failing, failure, error, mend, random })
+  return claimCommitFailed({ disk, session, rest, workload, traced, failure, error, mend, random })
 }
 
 function codeOf(errno: 'EIO' | 'ENOSPC'): string {
@@ -124,7 +139,7 @@ interface Failed {
   readonly session: Session
   readonly rest: Rest
   readonly workload: Workload
-  readonly failing: Operation
+  readonly traced: Traced
   readonly failure: FailureCase
   readonly error: KvError
   readonly mend: () => void
@@ -132,12 +147,12 @@ interface Failed {
 }
 
 async function claimCommitFailed(failed: Failed): Promise<FailureResult> {
-  const { disk, session, workload, failing, failure, error, mend, random } = failed
+  const { disk, session, workload, traced, failure, error, mend, random } = failed
   const { engine } = session
   claim(error.code === codeOf(failure.code), `the commit failed with ${error.code}`)
-  const isMetaWritten = isMetaWrite(failing, workload) || isAfterMeta(error)
-  claim(error.outcome === (isMetaWritten ? 'unknown' : 'none'), `outcome ${error.outcome}`)
-  const isUsable = failing.kind !== 'sync' && !isMetaWritten && failure.code === 'ENOSPC'
+  const { isMeta } = traced
+  claim(error.outcome === (isMeta ? 'unknown' : 'none'), `outcome ${error.outcome}`)
+  const isUsable = traced.operation.kind !== 'sync' && !isMeta && failure.code === 'ENOSPC'
   if (error.outcome === 'none') session.begun = session.acknowledged
   if (isUsable) {
     await claimUsable(failed)
@@ -152,16 +167,7 @@ async function claimCommitFailed(failed: Failed): Promise<FailureResult> {
   claimPoisoned(session)
   await engine.close()
   await claimReopens(disk, session, workload.contents, random)
-  return isMetaWritten ? 'poisoned, outcome unknown' : 'poisoned, outcome none'
-}
-
-function isMetaWrite(failing: Operation, { pageSizeBytes }: Workload): boolean {
-  return failing.kind === 'write' && (failing.start ?? Infinity) < 2 * pageSizeBytes
-}
-
-/** A sync has no place in the file: whether it came after the meta's write is known by the caller's trace. */
-function isAfterMeta(error: KvError): boolean {
-  return error.outcome === 'unknown'
+  return isMeta ? 'poisoned, outcome unknown' : 'poisoned, outcome none'
 }
 
 function claimPoisoned({ engine }: Session): void {
@@ -201,7 +207,9 @@ async function claimReopens(
   const commits = await claimFound(disk, session, contents)
   const lost = disk.afterPowerLoss(random, random.pick(['nothing', 'random', 'torn'] as const))
   const engine = await openEngine(DB_PATH, { disk: lost })
-  const kept = engine.view((tx) => claimContent(tx, contents, 'after failure, opening and power loss'))
+  const kept = engine.view((tx) =>
+    claimContent(tx, contents, 'after failure, opening and power loss'),
+  )
   claim(kept === commits, `${commits} commits were seen, ${kept} are left`)
   engine.update((tx) => tx.createBucketIfNotExists('later').put('k', 'v'))
   const report = engine.check()
