@@ -1,4 +1,5 @@
 /** The program as a process: exit codes, and that it stops when told to. */
+import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -31,7 +32,7 @@ interface Ended {
 
 async function start(
   args: readonly string[],
-  onOutput: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+  onOutput: (text: string, child: ChildProcess) => void = () => {},
 ): Promise<Ended> {
   const home = findHome()
   const child = spawn(
@@ -46,13 +47,13 @@ async function start(
   const ended = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     ended.stdout += text
-    onOutput(ended.stdout, (signal) => child.kill(signal))
+    onOutput(ended.stdout, child)
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     ended.stderr += text
   })
-  const [code]: unknown[] = await once(child, 'close')
-  return { code: typeof code === 'number' ? code : null, ...ended }
+  await once(child, 'close')
+  return { code: child.exitCode, ...ended }
 }
 
 describe('npm start', () => {
@@ -78,6 +79,14 @@ describe('npm start', () => {
     expect(await leftovers()).toEqual([])
   })
 
+  test.skipIf(!hasGit)('stops when nobody reads on, and leaves nothing behind', async () => {
+    const files = [['a', '1']] as const
+    await makeRepository(join(directory, 'here'), [{ subject: 'one', date: 0, files }])
+    const { code, stderr } = await start(['here'], (_text, child) => child.stdout?.destroy())
+    expect({ code, stderr }).toEqual({ code: 141, stderr: '' })
+    expect(await leftovers()).toEqual([])
+  })
+
   test.skipIf(!hasGit)('stops at a signal, and leaves nothing behind', async () => {
     const commits = Array.from({ length: 4000 }, (_, index) => ({
       subject: `${index}`,
@@ -86,10 +95,10 @@ describe('npm start', () => {
     }))
     await makeRepository(join(directory, 'long'), commits)
     let isTold = false
-    const { code, stderr } = await start(['long'], (text, kill) => {
+    const { code, stderr } = await start(['long'], (text, child) => {
       if (isTold || !text.includes('into')) return
       isTold = true
-      kill('SIGINT')
+      child.kill('SIGINT')
     })
     expect(code).toBe(130)
     expect(stderr).toContain('stopped')
