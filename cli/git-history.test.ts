@@ -29,11 +29,12 @@ interface ReadCommit {
 }
 
 function readable(part: CommitPart): ReadCommit {
-  const files = part.changes.map((change) => [
-    Buffer.from(change.path).toString('latin1'),
-    change.type === 'put' ? Buffer.from(change.content).toString('latin1') : null,
-  ])
-  return { commit: part.commit, files: Object.fromEntries(files) }
+  const files: Record<string, string | null> = {}
+  for (const change of part.changes) {
+    const content = change.type === 'put' ? Buffer.from(change.content).toString('latin1') : null
+    files[Buffer.from(change.path).toString('latin1')] = content
+  }
+  return { commit: part.commit, files }
 }
 
 async function readAll(history: History): Promise<readonly ReadCommit[]> {

@@ -2,7 +2,7 @@
  * How far a long job has come: on a terminal a bar that redraws itself, elsewhere a plain line
  * now and then.
  */
-import { formatCount, formatSeconds } from './format.ts'
+import { fit, formatCount, formatSeconds } from './format.ts'
 import type { Screen } from './screen.ts'
 
 const REDRAW_MS = 100
@@ -77,7 +77,7 @@ export class Progress {
     const width = Math.max(BAR_WIDTH_MIN, Math.min(room, BAR_WIDTH_MAX))
     const filled = Math.round(Math.min(share, 1) * width)
     const bar = '█'.repeat(filled) + this.#screen.style('dim', '░'.repeat(width - filled))
-    return `  ${bar} ${this.#facts(share, done)}`
+    return `  ${bar} ${fit(this.#facts(share, done), this.#screen.width - width - 3)}`
   }
 
   #facts(share: number, done: number): string {

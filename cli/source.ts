@@ -70,7 +70,8 @@ async function openOwn(home: string, commitsMax: number | undefined): Promise<Hi
     const whole = await openGitHistory(home, { mustBeRoot: true })
     if (whole.commitCount < COMMITS_MIN)
       return `this copy has only ${plural(whole.commitCount, 'commit')}`
-    return commitsMax === undefined ? whole : await openGitHistory(home, { commitsMax })
+    const history = commitsMax === undefined ? whole : await openGitHistory(home, { commitsMax })
+    return { ...history, title: "this project's own git history" }
   } catch (error) {
     if (error instanceof GitError) return error.message
     throw error

@@ -83,6 +83,7 @@ async function run(setting: Setting, plan: Plan): Promise<void> {
   const { path } = plan.data
   const { before, file } = await loadAndTour(setting, plan)
   const reopenMs = await reopen(path, { revision: before.revision, load: before.load, file })
+  setting.signal.throwIfAborted()
   const check = await checkFile(path, setting)
   const { size } = await stat(join(path, 'db'))
   const peakBytes = process.resourceUsage().maxRSS * 1024
@@ -107,6 +108,7 @@ async function loadAndTour(setting: Setting, plan: Plan): Promise<FirstLook> {
     reportLoad(screen, load)
     const file = await tourFile(db, VERSIONS_SHOWN)
     if (file !== undefined) reportFile(screen, file)
+    signal.throwIfAborted()
     const changes = await tourChanges(db, file?.key)
     if (changes !== undefined) reportChanges(screen, changes)
     signal.throwIfAborted()
