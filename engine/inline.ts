@@ -1,7 +1,13 @@
 /** The value of a bucket entry: header, and for an inline bucket the page behind it. */
 
 import { readU64, writeU64 } from '../base/bytes.ts'
-import { BUCKET_HEADER_SIZE, PAGE_HEADER_SIZE, PAGE_LEAF } from './format.ts'
+import {
+  BUCKET_HEADER_SIZE,
+  ELEMENT_SIZE,
+  LEAF_FLAG_BUCKET,
+  PAGE_HEADER_SIZE,
+  PAGE_LEAF,
+} from './format.ts'
 import type { Node } from './node.ts'
 import { pageFault } from './page.ts'
 import type { PageRef } from './tx-pages.ts'
@@ -32,7 +38,15 @@ export function inlinePageFault(
   if (isStrict && (readU64(view, base) !== 0 || view.getUint32(base + 12, true) !== 0)) {
     return 'its page has an id or overflow pages'
   }
-  return pageFault(bytes, view, { base, sizeBytes: size }, { isInline: true, isStrict })?.message
+  const rules = { isInline: true, isStrict }
+  const fault = pageFault(bytes, view, { base, sizeBytes: size }, rules)?.message
+  if (fault !== undefined || !isStrict) return fault
+  const end = base + PAGE_HEADER_SIZE + view.getUint16(base + 10, true) * ELEMENT_SIZE
+  for (let e = base + PAGE_HEADER_SIZE; e < end; e += ELEMENT_SIZE) {
+    // No writer inlines a bucket that holds buckets: what looks like it could nest without end.
+    if ((view.getUint32(e, true) & LEAF_FLAG_BUCKET) !== 0) return 'it holds a bucket'
+  }
+  return undefined
 }
 
 /** A bucket value without a page. */

@@ -279,3 +279,49 @@ export function programs(pageSizes: readonly number[], stepsMax: number): fc.Arb
     steps: fc.array(step, { minLength: 1, maxLength: stepsMax, size: 'max' }),
   })
 }
+
+/**
+ * Many small commits over few keys whose values take from no page to a dozen: free space in crumbs, runs that
+ * must be found between them, pages used again and again while readers come and go.
+ */
+export function churns(pageSizeBytes: number, stepsMax: number): fc.Arbitrary<Program> {
+  const churnKey = fc.record({ n: fc.nat(60), isKnown: fc.constant(false), pad: fc.constant(0) })
+  const size = fc.oneof(fc.nat(900), fc.nat(3 * pageSizeBytes), fc.nat(12 * pageSizeBytes))
+  const crumb: fc.Arbitrary<Edit> = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        op: fc.constant('put' as const),
+        at: fc.constant(0),
+        key: churnKey,
+        size,
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        op: fc.constant('delete' as const),
+        at: fc.constant(0),
+        key: churnKey,
+      }),
+    },
+  )
+  const commit: fc.Arbitrary<Step> = fc.record({
+    step: fc.constant('write' as const),
+    edits: fc.array(crumb, { minLength: 1, maxLength: 4, size: 'max' }),
+    ending: fc.constant<Ending>('update'),
+  })
+  const churnStep = fc.oneof(
+    { weight: 30, arbitrary: commit },
+    { weight: 2, arbitrary: fc.constant<Step>({ step: 'openReader' }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ step: fc.constant('closeReader' as const), which: fc.nat(5) }),
+    },
+  )
+  return fc.record({
+    pageSizeBytes: fc.constant(pageSizeBytes),
+    freelist: fc.constantFrom('sync' as const, 'scan' as const),
+    steps: fc.array(churnStep, { minLength: 1, maxLength: stepsMax, size: 'max' }),
+  })
+}

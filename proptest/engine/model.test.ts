@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { test } from 'vitest'
 import { effort } from '../effort.ts'
-import { programs } from './commands.ts'
+import { churns, programs } from './commands.ts'
 import { runProgram } from './run-program.ts'
 
 const TIMEOUT_MS = 24 * 3600_000
@@ -18,3 +18,12 @@ test('the engine is a sorted map in larger pages', { timeout: TIMEOUT_MS }, asyn
   const property = fc.asyncProperty(programs([2048, 4096, 4096, 65536], 10), runProgram)
   await fc.assert(property, { numRuns })
 })
+
+test(
+  'the engine is a sorted map while free space is in crumbs',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const property = fc.asyncProperty(churns(1024, 120), runProgram)
+    await fc.assert(property, { numRuns: effort({ smoke: 12, ci: 120, soak: 4000 }) })
+  },
+)
