@@ -218,8 +218,9 @@ export class Checker {
       this.#find('separator', pgid, bucketPath, `its first key is ${names}`)
     }
     if (bound !== undefined && compareBytes(keyAt(page, page.count - 1), bound) >= 0) {
-      const names = `${formatBytes(keyAt(page, page.count - 1))}, and the next page starts at ${formatBytes(bound)}`
-      this.#find('bound', pgid, bucketPath, `its last key is ${names}`)
+      const last = formatBytes(keyAt(page, page.count - 1))
+      const message = `its last key is ${last}, and the next page starts at ${formatBytes(bound)}`
+      this.#find('bound', pgid, bucketPath, message)
     }
   }
 

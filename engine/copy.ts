@@ -1,8 +1,8 @@
 /**
  * Copying a database while it is used: `copyTo` page by page, `compactTo` key by key.
  *
- * Both read one pinned root, so writers go on. A copy to a path is written beside it under another name,
- * synced, and renamed into place: the path never names half a copy.
+ * Both read one pinned root, so writers go on. A copy to a path is written beside it under another
+ * name, synced, and renamed into place: the path never names half a copy.
  */
 
 import type { Writable } from 'node:stream'
@@ -14,6 +14,7 @@ import type { Core } from './core.ts'
 import type { Cursor } from './cursor.ts'
 import type { Engine } from './engine.ts'
 import { encodeMetaPage } from './meta.ts'
+import { MetBuckets } from './reach.ts'
 import type { Tx } from './tx.ts'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -21,7 +22,9 @@ const TX_BYTES_DEFAULT = 16 * 1024 * 1024
 
 export interface CopyProgress {
   readonly bytes: number
-  /** Bytes in all; of a compaction, the bytes of the source's live keys are not known: undefined. */
+  /**
+   * Bytes in all; of a compaction, the bytes of the source's live keys are not known: undefined.
+   */
   readonly totalBytes: number | undefined
 }
 
@@ -101,7 +104,9 @@ async function* imageChunks(core: Core, tx: Tx, options: CopyOptions): AsyncGene
   }
 }
 
-/** Lets `write` make a file under another name, then renames it to `path` and syncs the directory. */
+/**
+ * Lets `write` make a file under another name, then renames it to `path` and syncs the directory.
+ */
 async function intoPlace(
   disk: Disk,
   path: string,
@@ -123,8 +128,8 @@ async function intoPlace(
 }
 
 /**
- * Writes every bucket, sequence and key of the pinned root into a new file at `path`, in order, so that
- * its pages are full and it has next to no free ones.
+ * Writes every bucket, sequence and key of the pinned root into a new file at `path`, in order, so
+ * that its pages are full and it has next to no free ones.
  */
 export async function compactToPath(
   disk: Disk,
@@ -153,6 +158,8 @@ interface Level {
 async function copyKeys(source: Tx, engine: Engine, options: CompactOptions): Promise<void> {
   const txBytes = options.txBytes ?? TX_BYTES_DEFAULT
   const levels: Level[] = [{ cursor: source.cursor(), name: undefined, isStarted: false }]
+  const met = new MetBuckets()
+  met.add(source.root)
   let tx = await engine.begin({ writable: true })
   let into = tx.root
   let pending = 0
@@ -169,7 +176,7 @@ async function copyKeys(source: Tx, engine: Engine, options: CompactOptions): Pr
       const { key, value } = entry
       pending += key.length + (value?.length ?? 0)
       if (value === undefined) {
-        const bucket = level.cursor.bucket.mustFindBucket(key)
+        const bucket = met.add(level.cursor.bucket.mustFindBucket(key))
         into = into.createBucket(key)
         if (bucket.sequence !== 0n) into.setSequence(bucket.sequence)
         levels.push({ cursor: bucket.cursor(), name: key.slice(), isStarted: false })

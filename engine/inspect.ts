@@ -4,7 +4,7 @@ import { formatBytes, readU64 } from '../base/bytes.ts'
 import type { Bucket } from './bucket.ts'
 import type { Core } from './core.ts'
 import { PAGE_BRANCH, PAGE_FREELIST, PAGE_LEAF, PAGE_META } from './format.ts'
-import { bucketNamesOf, walkTree } from './reach.ts'
+import { MetBuckets, bucketNamesOf, walkTree } from './reach.ts'
 
 /** A bucket and what is in it. */
 export interface BucketTree {
@@ -31,11 +31,12 @@ type Building = { -readonly [K in keyof BucketTree]: BucketTree[K] } & { buckets
 
 /** The tree of buckets under `root`. Reads every page of every bucket. */
 export function inspectBuckets(root: Bucket): BucketTree {
-  const top = describe(root, '')
+  const met = new MetBuckets()
+  const top = describe(met.add(root), '')
   const stack = [{ bucket: root, tree: top.tree, names: top.names }]
   for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
     for (const name of item.names) {
-      const bucket = item.bucket.mustFindBucket(name)
+      const bucket = met.add(item.bucket.mustFindBucket(name))
       const inner = describe(bucket, formatBytes(name, 256))
       item.tree.buckets.push(inner.tree)
       stack.push({ bucket, tree: inner.tree, names: inner.names })

@@ -1,9 +1,12 @@
-/** What a bucket or a file is made of, in numbers. The bucket's are bbolt's `BucketStats`, field by field. */
+/**
+ * What a bucket or a file is made of, in numbers. The bucket's are bbolt's `BucketStats`, field by
+ * field.
+ */
 
 import type { Bucket } from './bucket.ts'
 import { pagesFor } from './format.ts'
 import type { PagerStats } from './pager.ts'
-import { bucketNamesOf, walkTree } from './reach.ts'
+import { MetBuckets, bucketNamesOf, walkTree } from './reach.ts'
 import type { PageRef } from './tx-pages.ts'
 
 /** Sums over a bucket and all buckets inside it. */
@@ -55,12 +58,13 @@ interface Frame {
 
 /** Walks a bucket and everything in it. Reads every page. */
 export function bucketStats(bucket: Bucket): BucketStats {
-  const stack: Frame[] = [frameOf(bucket)]
+  const met = new MetBuckets()
+  const stack: Frame[] = [frameOf(met.add(bucket))]
   for (;;) {
     const top = stack[stack.length - 1] as Frame
     const name = top.names.pop()
     if (name !== undefined) {
-      stack.push(frameOf(top.bucket.mustFindBucket(name)))
+      stack.push(frameOf(met.add(top.bucket.mustFindBucket(name))))
       continue
     }
     top.counts.depth += top.innerDepth

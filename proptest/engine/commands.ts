@@ -1,8 +1,8 @@
 /**
  * Programs for the engine, as data: they shrink well, print short, and replay from a seed.
  *
- * A program says nothing about what exists. Its numbers are taken modulo what is there when it runs, so that
- * every program is legal and stays so when parts of it are left out.
+ * A program says nothing about what exists. Its numbers are taken modulo what is there when it
+ * runs, so that every program is legal and stays so when parts of it are left out.
  */
 
 import fc from 'fast-check'
@@ -189,7 +189,7 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
     }),
   },
   {
-    weight: 8,
+    weight: 10,
     arbitrary: fc.record({
       op: fc.constantFrom('create' as const, 'createIfNotExists' as const),
       at: bucketNumber,
@@ -201,13 +201,13 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
     arbitrary: fc.record({ op: fc.constant('deleteBucket' as const), at: bucketNumber, name }),
   },
   {
-    weight: 4,
+    weight: 5,
     arbitrary: fc.record({
       op: fc.constant('move' as const),
       at: bucketNumber,
       name,
       to: bucketNumber,
-      before: fc.nat(30),
+      before: fc.oneof(fc.constant(0), fc.nat(30)),
     }),
   },
   {

@@ -1,11 +1,14 @@
 /**
- * Applies edits to a transaction and to a copy of the model side by side, and compares every answer.
+ * Applies edits to a transaction and to a copy of the model side by side, and compares every
+ * answer.
  *
- * Input buffers are scribbled over after each call, and what was lent is compared with a copy when the edits are
- * over: the engine copies on the way in, and what it lends stays until the transaction ends.
+ * Input buffers are scribbled over after each call, and what was lent is compared with a copy when
+ * the edits are over: the engine copies on the way in, and what it lends stays until the
+ * transaction ends.
  */
 
-import { ModelBucket, ModelCursor, bucketPaths } from './model.ts'
+import type { ModelBucket } from './model.ts'
+import { ModelCursor, bucketPaths } from './model.ts'
 import {
   bytesOf,
   compareEntry,
@@ -14,8 +17,8 @@ import {
   outcomeOf,
   show,
   textOf,
+  Mismatch,
 } from './compare.ts'
-import { Mismatch } from './compare.ts'
 import type { CallOutcome } from './compare.ts'
 import type { Edit, KeyChoice, Move, Order } from './commands.ts'
 import type { Bucket, Cursor, Entry, Tx } from '../../engine/index.ts'
@@ -174,10 +177,14 @@ export class Editor {
   }
 
   #editBuckets(edit: Extract<Edit, { readonly name: KeyChoice }>): void {
-    const path = pick(bucketPaths(this.#root), edit.at) ?? []
-    const model = modelAt(this.#root, path)
-    const door = this.#doorAt(path)
-    const name = nameOf(edit.name, model)
+    const paths = bucketPaths(this.#root)
+    const place =
+      edit.op === 'deleteBucket'
+        ? this.#childOf(paths, edit.at, edit.name)
+        : { source: pick(paths, edit.at) ?? [], name: undefined }
+    const model = modelAt(this.#root, place.source)
+    const door = this.#doorAt(place.source)
+    const name = place.name ?? nameOf(edit.name, model)
     const nameBytes = bytesOf(name)
     const isThere = model.bucket(name) !== undefined
     const call = (target: Tx | Bucket | ModelBucket, key: Uint8Array & string): unknown => {
@@ -198,10 +205,11 @@ export class Editor {
 
   #moveBucket(edit: Extract<Edit, { readonly op: 'move' }>): void {
     const paths = bucketPaths(this.#root)
-    const source = pick(paths, edit.at) ?? []
-    const target = pick(paths, edit.to) ?? []
+    const { source, name } = this.#childOf(paths, edit.at, edit.name)
+    // Mostly somewhere else than where it is.
+    const at = pick(paths, edit.to) ?? []
+    const target = isSamePath(at, source) ? (pick(paths, edit.to + 1) ?? []) : at
     const model = modelAt(this.#root, source)
-    const name = nameOf(edit.name, model)
     const child = model.bucket(name)
     const bucket = this.#doorAt(source).bucket(bytesOf(name))
     if (child !== undefined && bucket !== undefined) {
@@ -215,6 +223,18 @@ export class Editor {
     const expected = outcomeOf(() => model.moveBucket(name, modelAt(this.#root, target)))
     same(actual, expected, `move ${show(name)}`)
     if ('value' in actual) this.isTouched = true
+  }
+
+  /** A bucket that is there, and where, or with an unknown name any place. */
+  #childOf(
+    paths: readonly (readonly string[])[],
+    at: number,
+    choice: KeyChoice,
+  ): { source: readonly string[]; name: string } {
+    const known = choice.isKnown ? pick(paths.slice(1), at) : undefined
+    if (known !== undefined) return { source: known.slice(0, -1), name: known.at(-1) ?? '' }
+    const source = pick(paths, at) ?? []
+    return { source, name: nameOf(choice, modelAt(this.#root, source)) }
   }
 
   #move(twin: Twin, walker: Walker, move: Move): void {
@@ -345,6 +365,10 @@ function refusal(outcome: CallOutcome<unknown>): string | undefined {
 function same(actual: CallOutcome<unknown>, expected: CallOutcome<unknown>, what: string): void {
   mustEqual(refusal(actual), refusal(expected), `${what}, refused`)
   if ('value' in actual && 'value' in expected) mustEqual(actual.value, expected.value, what)
+}
+
+function isSamePath(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i])
 }
 
 function pick<T>(items: readonly T[], n: number): T | undefined {

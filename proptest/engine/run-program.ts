@@ -3,8 +3,7 @@
 import { MemoryDisk } from '../../disk/memory-disk.ts'
 import { openEngine } from '../../engine/index.ts'
 import type { Engine, Tx } from '../../engine/index.ts'
-import { compareAll, mustEqual, outcomeOf } from './compare.ts'
-import { Mismatch } from './compare.ts'
+import { compareAll, mustEqual, outcomeOf, Mismatch } from './compare.ts'
 import type { Program, Step } from './commands.ts'
 import { Editor } from './editor.ts'
 import { ModelBucket } from './model.ts'
@@ -40,6 +39,10 @@ function open(
     cacheBytes: 1024 * 1024,
     ...(pageSizeBytes === undefined ? {} : { pageSizeBytes }),
   })
+}
+
+function openOlder(disk: MemoryDisk): Promise<Engine> {
+  return openEngine(PATH, { disk, readOnly: true, lock: 'none', generation: 'previous' })
 }
 
 class ProgramRun {
@@ -152,10 +155,22 @@ class ProgramRun {
     }
   }
 
-  /** Readers that begin while the disk syncs see the state before. */
+  /**
+   * Readers that begin while the disk syncs see the state before. And at every such moment both
+   * kept generations are whole in the file: the power may go, and the newer one may turn out to be
+   * damaged.
+   */
   async #commitAsync(tx: Tx): Promise<void> {
-    const isDone = tx.commitAsync()
-    if (tx.pages.isChanged) this.#engine.view((reader) => compareAll(reader, this.#head))
+    const { txid } = this.#engine
+    let isRunning = true
+    const isDone = tx.commitAsync().finally(() => (isRunning = false))
+    if (tx.pages.isChanged) {
+      this.#engine.view((reader) => compareAll(reader, this.#head))
+      while (isRunning) {
+        await this.#peekInFlight(txid)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
     await isDone
   }
 
@@ -192,13 +207,22 @@ class ProgramRun {
   }
 
   async #peekPrevious(txid: number): Promise<void> {
-    const older = await openEngine(PATH, {
-      disk: this.#disk,
-      readOnly: true,
-      generation: 'previous',
-    })
+    const older = await openOlder(this.#disk)
     mustEqual(older.txid, txid - 1, 'txid of the generation before')
     older.view((tx) => compareAll(tx, this.#previous))
+    mustBeClean(older, 'newest')
+    await older.close()
+  }
+
+  /**
+   * The older generation of the file as it stands now: before `txid`, or `txid` once the new meta
+   * is there.
+   */
+  async #peekInFlight(txid: number): Promise<void> {
+    const older = await openOlder(this.#disk.clone())
+    if (older.txid !== txid) mustEqual(older.txid, txid - 1, 'txid in flight')
+    const expected = older.txid === txid ? this.#head : this.#previous
+    older.view((tx) => compareAll(tx, expected))
     mustBeClean(older, 'newest')
     await older.close()
   }
