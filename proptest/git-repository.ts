@@ -1,4 +1,11 @@
+<<<<<<< HEAD
 /** Git repositories for tests, made by `git fast-import` from plain data: any name, any size. */
+=======
+/**
+ * Git repositories for tests, made by `git fast-import` from plain data: any name, any content, any
+ * size.
+ */
+>>>>>>> demo
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
@@ -83,7 +90,13 @@ export function git(directory: string, ...args: readonly string[]): Buffer {
   return stdout
 }
 
+<<<<<<< HEAD
 /** Makes a repository without a work tree's files; `main` is at the plan's last commit. */
+=======
+/**
+ * Makes a repository without a work tree's files; its branch is `main`, at the plan's last commit.
+ */
+>>>>>>> demo
 export async function makeRepository(
   directory: string,
   plan: Iterable<PlannedCommit>,
@@ -94,6 +107,6 @@ export async function makeRepository(
   })
   const ended = once(child, 'close')
   await pipeline(Readable.from(commands(plan)), child.stdin)
-  await ended
-  if (child.exitCode !== 0) throw new Error(`git fast-import ended with ${child.exitCode}`)
+  const [status] = await ended
+  if (status !== 0) throw new Error(`git fast-import ended with ${String(status)}`)
 }
