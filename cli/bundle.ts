@@ -159,13 +159,9 @@ function damaged(path: string, cause?: unknown): BundleError {
   return new BundleError(`${basename(path)}: not a bundled history of this version`, { cause })
 }
 
-<<<<<<< HEAD
-/** What decompressor or reader stumble over is damage; a file that can't be read is not. */
-=======
 /**
  * What the decompressor or the reader stumbled over is damage; a file that can't be read is not.
  */
->>>>>>> demo
 function asBundleError(path: string, error: unknown): unknown {
   const isOfFile = error instanceof Error && 'syscall' in error
   return isOfFile || error instanceof BundleError ? error : damaged(path, error)

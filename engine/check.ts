@@ -270,7 +270,8 @@ export class Checker {
     }
     this.#find('bucket-damaged', visit.pgid, bucketPath, fault)
     if (inlinePageFault(leaf.bytes, base, size, false) !== undefined) return
-    // Its keys can be counted, but buckets inside are not looked for: there could be no end to them.
+    // Its keys can be counted, but buckets inside are not looked for: there could be no end to
+    // them.
     this.#keys += new Page(leaf.pgid, leaf.bytes, base, size).count
   }
 

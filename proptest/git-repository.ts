@@ -1,11 +1,7 @@
-<<<<<<< HEAD
-/** Git repositories for tests, made by `git fast-import` from plain data: any name, any size. */
-=======
 /**
  * Git repositories for tests, made by `git fast-import` from plain data: any name, any content, any
  * size.
  */
->>>>>>> demo
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
@@ -90,13 +86,9 @@ export function git(directory: string, ...args: readonly string[]): Buffer {
   return stdout
 }
 
-<<<<<<< HEAD
-/** Makes a repository without a work tree's files; `main` is at the plan's last commit. */
-=======
 /**
  * Makes a repository without a work tree's files; its branch is `main`, at the plan's last commit.
  */
->>>>>>> demo
 export async function makeRepository(
   directory: string,
   plan: Iterable<PlannedCommit>,

@@ -281,8 +281,9 @@ export function programs(pageSizes: readonly number[], stepsMax: number): fc.Arb
 }
 
 /**
- * Many small commits over few keys whose values take from no page to a dozen: free space in crumbs, runs that
- * must be found between them, pages used again and again while readers come and go.
+ * Many small commits over few keys whose values take from no page to a dozen: free space in
+ * crumbs, runs that must be found between them, pages used again and again while readers come and
+ * go.
  */
 export function churns(pageSizeBytes: number, stepsMax: number): fc.Arbitrary<Program> {
   const churnKey = fc.record({ n: fc.nat(60), isKnown: fc.constant(false), pad: fc.constant(0) })

@@ -176,5 +176,3 @@ export function flipped(bytes: Uint8Array, offset: number, xor: number): Uint8Ar
   copy[offset] = (copy[offset] ?? 0) ^ xor
   return copy
 }
-
-export type { FrozenBucket }
