@@ -9,6 +9,10 @@ import {
   type TestProjectInlineConfiguration,
   type ViteUserConfig,
 } from 'vitest/config'
+import { seed } from './proptest/effort.ts'
+
+// One seed for the whole run, chosen here, so that a run that hangs or dies can be repeated too.
+process.env['PROPTEST_SEED'] ??= String(seed)
 
 const NEVER = ['**/node_modules/**', 'dist/**', '**/.cache/**']
 const INTEROP = ['interop/**/*.test.ts', 'proptest/interop/**/*.test.ts']
@@ -38,6 +42,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     pool: 'forks',
     env: { KV_VERIFY: 'all' },
+    globalSetup: ['proptest/announce.ts'],
     setupFiles: ['proptest/setup.ts'],
     projects: [
       project({

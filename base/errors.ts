@@ -2,7 +2,8 @@
  * Everything the outside world can do to us, as one error class with a stable code.
  *
  * Three kinds of error never mix in this project:
- *   - a caller's slip (wrong type, wrong range) is a plain `TypeError` or `RangeError`: fix the program;
+ *   - a caller's slip (wrong type, wrong range) is a plain `TypeError` or `RangeError`: fix the
+ *     program;
  *   - an operating error (disk, lock, damage, limits, state) is a `KvError`: handle it by `code`;
  *   - a bug of ours is an `AssertionError` from `assert.ts`: the handle is poisoned first.
  *
@@ -72,8 +73,8 @@ export class KvError extends Error {
 }
 
 /**
- * Where in which file damage was found. `offset` is in bytes from the start of the file; a row above
- * the pages has none.
+ * Where in which file damage was found. `offset` is in bytes from the start of the file; a row
+ * above the pages has none.
  */
 export interface DamagePlace {
   readonly file: string

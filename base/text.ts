@@ -1,4 +1,7 @@
-/** Text at the door: strict UTF-8 both ways, so that no two strings share bytes and none is changed in silence. */
+/**
+ * Text at the door: strict UTF-8 both ways, so that no two strings share bytes and none is changed
+ * in silence.
+ */
 
 const LONE_SURROGATE = /\p{Surrogate}/u
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -1,5 +1,6 @@
 /**
- * Prints what the key index costs: bytes per key and per revision, and how fast it is filled and read.
+ * Prints what the key index costs: bytes per key and per revision, and how fast it is filled and
+ * read.
  *
  *   npx tsx bench/key-index-memory.ts [keys] [revisions per key]
  *
@@ -71,5 +72,6 @@ console.log(`${keyCount} keys of ${KEY_SIZE} bytes, ${perKey} revisions each`)
 console.log(
   `set aside: ${(total / keyCount).toFixed(1)} bytes a key ` +
     `(record ${(recordBytes / keyCount).toFixed(1)}, tree ${(treeBytes / keyCount).toFixed(1)}, ` +
-    `history ${(historyBytes / keyCount).toFixed(1)}); resident: ${(resident / keyCount).toFixed(1)}`,
+    `history ${(historyBytes / keyCount).toFixed(1)}); ` +
+    `resident: ${(resident / keyCount).toFixed(1)}`,
 )

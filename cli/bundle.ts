@@ -6,11 +6,12 @@
  *   LINE   "revbolt-history 1"
  *   LINE   JSON { title, commitCount }
  *   for each commit, oldest first:
- *     LINE   JSON { hash, authorDate, subject, changes: [{ path, sizeBytes? }, …] }, no sizeBytes: deleted
+ *     LINE   JSON { hash, authorDate, subject, changes: [{ path, sizeBytes? }, …] },
+ *            where a file without sizeBytes is deleted
  *     BYTES  the contents of the files put, one after the other
  *
- * where LINE ends in a newline and JSON has none. Versions of a file lie near each other, so a large
- * window makes all but the first of them cheap.
+ * where LINE ends in a newline and JSON has none. Versions of a file lie near each other, so a
+ * large window makes all but the first of them cheap.
  */
 import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'
@@ -96,6 +97,8 @@ export async function openBundle(path: string): Promise<History> {
   try {
     const header = await readHeader(path, reader)
     return { ...header, parts: () => readParts(path) }
+  } catch (error) {
+    throw asBundleError(path, error)
   } finally {
     source.destroy()
   }
@@ -116,6 +119,8 @@ async function* readParts(path: string): AsyncGenerator<CommitPart, void, void> 
       if (!isBundledCommit(commit)) throw damaged(path)
       yield* cutIntoParts(commit, withContents(commit.changes, reader))
     }
+  } catch (error) {
+    throw asBundleError(path, error)
   } finally {
     source.destroy()
   }
@@ -152,6 +157,14 @@ async function mustReadLine(path: string, reader: ByteReader): Promise<unknown> 
 
 function damaged(path: string, cause?: unknown): BundleError {
   return new BundleError(`${basename(path)}: not a bundled history of this version`, { cause })
+}
+
+/**
+ * What the decompressor or the reader stumbled over is damage; a file that can't be read is not.
+ */
+function asBundleError(path: string, error: unknown): unknown {
+  const isOfFile = error instanceof Error && 'syscall' in error
+  return isOfFile || error instanceof BundleError ? error : damaged(path, error)
 }
 
 function isHeader(fields: unknown): fields is BundleHeader {

@@ -1,6 +1,7 @@
 /**
- * Reads tokens and runs of bytes from a stream of chunks, pulling a chunk only when the last one is
- * used up: the reader of git's output and of the bundle. It holds two chunks and the token asked for.
+ * Reads tokens and runs of bytes from a stream of chunks, pulling a chunk only when the last one
+ * is used up: the reader of git's output and of the bundle. It holds two chunks and the token
+ * asked for.
  */
 
 /** The stream ended inside a token or a run. */
@@ -8,14 +9,19 @@ export class UnexpectedEndError extends Error {
   override readonly name: string = 'UnexpectedEndError'
 }
 
-/** No subject, path or header line is this long; a stream that says so is not what it should be. */
+/**
+ * No subject, path or header line is this long; a stream that says so is not what it should be.
+ */
 const TOKEN_BYTES_MAX = 64 * 1024 * 1024
 const EMPTY = new Uint8Array(0)
 
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
-  /** Asked for ahead. The first one at once: Node throws away a child's output that nobody reads when it exits. */
-  #next: Promise<IteratorResult<Uint8Array>>
+  /**
+   * Asked for ahead. The first one at once: Node throws away a child's output that nobody reads
+   * when it exits.
+   */
+  #next: Promise<Uint8Array | undefined>
   #chunk: Uint8Array = EMPTY
   #position = 0
 
@@ -73,11 +79,16 @@ export class ByteReader {
     }
   }
 
-  #ask(): Promise<IteratorResult<Uint8Array>> {
-    const next = this.#source.next()
+  #ask(): Promise<Uint8Array | undefined> {
+    const next = this.#nextChunk()
     // Its error is thrown by the read that comes to it, if one does.
     next.catch(() => {})
     return next
+  }
+
+  async #nextChunk(): Promise<Uint8Array | undefined> {
+    const next = await this.#source.next()
+    return next.done === true ? undefined : next.value
   }
 
   #take(size: number): Uint8Array {
@@ -93,11 +104,11 @@ export class ByteReader {
 
   async #refill(): Promise<boolean> {
     for (;;) {
-      const { done, value } = await this.#next
-      if (done === true) return false
+      const chunk = await this.#next
+      if (chunk === undefined) return false
       this.#next = this.#ask()
-      if (value.length === 0) continue
-      this.#chunk = value
+      if (chunk.length === 0) continue
+      this.#chunk = chunk
       this.#position = 0
       return true
     }

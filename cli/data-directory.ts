@@ -1,6 +1,7 @@
 /**
- * The directory of a run: a temporary one, or one that the user names. What is there already is only ever
- * removed when an earlier run made it, nobody has it open, and there is nothing in it but a store.
+ * The directory of a run: a temporary one, or one that the user names. What is there already is
+ * only ever removed when an earlier run made it, nobody has it open, and there is nothing in it
+ * but a store.
  */
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

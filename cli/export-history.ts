@@ -1,4 +1,7 @@
-/** `npm run history:export -- [commit …]`: rewrites the bundle that `npm start` falls back on. Default: HEAD. */
+/**
+ * `npm run history:export -- [commit …]`: rewrites the bundle that `npm start` falls back on.
+ * Default: HEAD.
+ */
 import { stat } from 'node:fs/promises'
 import { formatBytes, plural } from './format.ts'
 import { exportHistory } from './history-export.ts'

@@ -5,7 +5,7 @@ const BYTE_UNITS = ['KiB', 'MiB', 'GiB', 'TiB'] as const
 
 /** `999 B`, `12.3 KiB`, `104 MiB`. */
 export function formatBytes(bytes: number): string {
-  if (Math.abs(bytes) < KIB) return `${Math.round(bytes)} B`
+  if (Math.abs(bytes) < KIB) return `${formatCount(bytes)} B`
   let value = bytes
   let unit = ''
   for (const next of BYTE_UNITS) {
@@ -23,9 +23,15 @@ export function formatDuration(ms: number): string {
   if (ms < 0.999_5) return `${threeDigits(ms * 1000)} µs`
   if (ms < 999.5) return `${threeDigits(ms)} ms`
   if (ms < 59_950) return `${threeDigits(ms / 1000)} s`
-  const seconds = Math.round(ms / 1000)
+  return formatSeconds(ms / 1000)
+}
+
+/** `0 s`, `12 s`, `3 min 12 s`, `2 h 5 min`: for an estimate, which needs no more. */
+export function formatSeconds(duration: number): string {
+  const seconds = Math.round(duration)
+  if (seconds < 60) return `${seconds} s`
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
-  const minutes = Math.round(seconds / 60)
+  const minutes = Math.floor(seconds / 60)
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
@@ -63,8 +69,11 @@ export function printable(text: string): string {
 
 const COMBINING = /^\p{M}$/u
 /** East Asian wide characters and emoji, near enough for cutting a line. */
-const WIDE =
-  /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u
+const WIDE = new RegExp(
+  '^[\\u1100-\\u115f\\u2e80-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f' +
+    '\\uff01-\\uff60\\uffe0-\\uffe6\\u{1f300}-\\u{1faff}\\u{20000}-\\u{3fffd}]$',
+  'u',
+)
 
 function characterWidth(character: string): number {
   if (COMBINING.test(character)) return 0
@@ -96,7 +105,7 @@ export function fitEnd(text: string, width: number): string {
   if (displayWidth(text) <= width) return text
   let kept = ''
   let used = 1
-  for (const character of [...text].reverse()) {
+  for (const character of Array.from(text).reverse()) {
     used += characterWidth(character)
     if (used > width) break
     kept = character + kept

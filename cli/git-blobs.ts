@@ -1,6 +1,6 @@
 /**
- * File contents from one `git cat-file --batch`: asked for ahead, read in the same order. What has
- * been asked for and not read waits in git and in the pipe between, not in our memory.
+ * File contents from one `git cat-file --batch`: asked for ahead, read in the same order. What
+ * has been asked for and not read waits in git and in the pipe between, not in our memory.
  */
 import type { GitProcess } from './git-process.ts'
 import { GitError, startGit, withGitError } from './git-process.ts'
@@ -14,14 +14,21 @@ export interface Blob {
   readonly sizeBytes: number | undefined
 }
 
+export interface BlobLimits {
+  /** Larger ones are passed over. */
+  readonly sizeBytesMax: number
+  /** Whether objects may be missing, as in a partial clone. Elsewhere a missing one is damage. */
+  readonly mayMiss: boolean
+}
+
 export class BlobReader {
   readonly #git: GitProcess
-  readonly #sizeBytesMax: number
+  readonly #limits: BlobLimits
   #waiting = 0
 
-  constructor(directory: string, sizeBytesMax: number) {
+  constructor(directory: string, limits: BlobLimits) {
     this.#git = startGit(directory, ['cat-file', '--batch'])
-    this.#sizeBytesMax = sizeBytesMax
+    this.#limits = limits
   }
 
   /** How many were asked for and not read yet. */
@@ -49,12 +56,15 @@ export class BlobReader {
       throw new GitError('git: file contents broke off')
     }
     const [oid, kind, size] = Buffer.from(line).toString().split(' ')
-    if (kind === 'missing') return { content: undefined, sizeBytes: undefined }
+    if (kind === 'missing') {
+      if (this.#limits.mayMiss) return { content: undefined, sizeBytes: undefined }
+      throw new GitError(`git: object ${oid} is missing or damaged`)
+    }
     const sizeBytes = Number(size)
     if (kind !== 'blob' || !Number.isSafeInteger(sizeBytes)) {
       throw new GitError(`git: object ${oid} is a ${kind}, not a file`)
     }
-    const isKept = sizeBytes <= this.#sizeBytesMax
+    const isKept = sizeBytes <= this.#limits.sizeBytesMax
     const content = isKept ? await output.exactly(sizeBytes) : undefined
     await output.skip(isKept ? 1 : sizeBytes + 1)
     return { content, sizeBytes }

@@ -1,13 +1,14 @@
 /**
- * A git repository's history as a stream of commits, first parents only (a merge is one commit with
- * everything it brought in). Three gits run side by side, each held back by its pipe when we are slow:
+ * A git repository's history as a stream of commits, first parents only (a merge is one commit
+ * with everything it brought in). Three gits run side by side, each held back by its pipe when we
+ * are slow:
  *
  *   rev-list (which commits) ─▶ diff-tree (which files) ─▶ look-ahead queue ─▶ parts
  *                                      └─ object ids ─▶ cat-file (contents) ─┘
  *
  * Memory holds the queue (commits without contents) and the part being put together, whatever the
- * length of the history. A rename is a delete and a put; a symbolic link's content is its target; a
- * submodule's is a line that names its commit, as in git's own diffs.
+ * length of the history. A rename is a delete and a put; a symbolic link's content is its target;
+ * a submodule's is a line that names its commit, as in git's own diffs.
  */
 import { realpath } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -48,10 +49,22 @@ export async function openGitHistory(
   const head = await headOf(directory)
   const counted = await gitText(directory, ['rev-list', '--count', '--first-parent', head])
   const commitCount = Math.min(Number(counted), options.commitsMax ?? Infinity)
+  const mayMiss = await isPartialClone(directory)
   return {
     title: await titleOf(directory),
     commitCount,
-    parts: () => readParts(directory, head, commitCount),
+    parts: () => readParts(directory, head, { commitCount, mayMiss }),
+  }
+}
+
+const PARTIAL_CLONE = '^(extensions\\.partialclone|remote\\..*\\.promisor)$'
+
+async function isPartialClone(directory: string): Promise<boolean> {
+  try {
+    return (await gitText(directory, ['config', '--get-regexp', PARTIAL_CLONE])) !== ''
+  } catch {
+    // git config fails where there is no such setting.
+    return false
   }
 }
 
@@ -102,9 +115,10 @@ function needsBlob(change: RawChange): boolean {
 async function* readParts(
   directory: string,
   head: string,
-  commitCount: number,
+  options: { readonly commitCount: number; readonly mayMiss: boolean },
 ): AsyncGenerator<CommitPart, void, void> {
-  const blobs = new BlobReader(directory, FILE_BYTES_MAX)
+  const { commitCount, mayMiss } = options
+  const blobs = new BlobReader(directory, { sizeBytesMax: FILE_BYTES_MAX, mayMiss })
   const commits = readCommits(directory, head, commitCount)
   const queue: LogCommit[] = []
   let hasMore = true

@@ -1,8 +1,8 @@
 /**
  * Reads which files each commit put and deleted, from `git diff-tree --stdin -z`.
  *
- * The output is one run of NUL-ended tokens: for each commit its hash, author date and subject (our own
- * format string), then for each file changed a raw entry and the path:
+ * The output is one run of NUL-ended tokens: for each commit its hash, author date and subject
+ * (our own format string), then for each file changed a raw entry and the path:
  *
  *   HASH NUL DATE NUL SUBJECT NUL  [LF] ":MODE MODE OID OID STATUS" NUL PATH NUL …
  *

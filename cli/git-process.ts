@@ -1,6 +1,6 @@
 /**
- * Runs git as a child process. Only plumbing commands are used: their output doesn't depend on the
- * user's settings.
+ * Runs git as a child process. Only plumbing commands are used: their output doesn't depend on
+ * the user's settings.
  */
 import { spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'

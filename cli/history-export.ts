@@ -1,18 +1,19 @@
 /**
- * Writes this project's history into the bundle that `npm start` falls back on (bundle.ts). The same commits
- * give the same bytes.
+ * Writes this project's history into the bundle that `npm start` falls back on (bundle.ts). The
+ * same commits give the same bytes.
  *
- * The bundle is one line of commits, while the project's history has branches. All commits that lead to the
- * given ones are taken in topological order, branch by branch, each with the files that it changed against its
- * first parent. At a merge the files are brought to exactly the merge's own tree, so whatever two branches did to the
- * same file comes out as the merge settled it. A change that is there already is left out.
+ * The bundle is one line of commits, while the project's history has branches. All commits that
+ * lead to the given ones are taken in topological order, branch by branch, each with the files
+ * that it changed against its first parent. A merge brings every file that differs from one of
+ * its parents to the state that it has in the merge, so whatever two branches did to the same
+ * file comes out as the merge settled it. A change that is there already is left out.
  */
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { BlobReader } from './git-blobs.ts'
-import type { CommitLine, LogCommit, RawChange } from './git-log.ts'
-import { readCommitLines, readLog, readWholeCommit } from './git-log.ts'
+import type { CommitLine, RawChange } from './git-log.ts'
+import { readCommitLines, readLog } from './git-log.ts'
 import { GitError, startGit } from './git-process.ts'
 import type { Change, CommitInfo } from './history.ts'
 import { FILE_BYTES_MAX } from './history.ts'
@@ -43,14 +44,7 @@ function nameOf(path: Uint8Array): string {
 /** The files of the line of commits so far: path to the object that holds the content. */
 type Tree = Map<string, RawChange>
 
-/** What brings `tree` to a merge's own tree. */
-function changesTo(tree: Tree, whole: readonly RawChange[]): RawChange[] {
-  const wanted = new Map(whole.map((change) => [nameOf(change.path), change]))
-  const gone = [...tree.values()].filter((change) => !wanted.has(nameOf(change.path)))
-  return [...gone.map((change) => ({ ...change, mode: undefined })), ...whole]
-}
-
-/** Applies changes and returns those that made a difference, in path order. */
+/** Applies changes and returns those that made a difference. */
 function apply(tree: Tree, changes: readonly RawChange[]): RawChange[] {
   const applied: RawChange[] = []
   for (const change of changes) {
@@ -62,34 +56,40 @@ function apply(tree: Tree, changes: readonly RawChange[]): RawChange[] {
     else if (!tree.delete(name)) continue
     applied.push(change)
   }
-  return applied.sort((a, b) => Buffer.compare(a.path, b.path))
+  return applied
+}
+
+/** A merge is compared with each of its parents, as if it were a commit of each. */
+function perParent(line: CommitLine): readonly CommitLine[] {
+  if (line.parents.length < 2) return [line]
+  return line.parents.map((parent) => ({ hash: line.hash, parents: [parent] }))
 }
 
 async function* exportCommits(
   directory: string,
   lines: readonly CommitLine[],
 ): AsyncGenerator<ExportedCommit, void, void> {
-  const blobs = new BlobReader(directory, FILE_BYTES_MAX)
-  const merges = new Set(lines.filter((line) => line.parents.length > 1).map((line) => line.hash))
+  const blobs = new BlobReader(directory, { sizeBytesMax: FILE_BYTES_MAX, mayMiss: false })
+  const log = readLog(directory, Readable.from(lines.flatMap(perParent)))
   const tree: Tree = new Map()
   try {
-    for await (const commit of readLog(directory, Readable.from(lines))) {
-      const changes = apply(tree, await changesOf(directory, tree, { commit, merges }))
-      yield { commit: commit.info, changes: await withContents(changes, blobs) }
+    for (const line of lines) {
+      const changes: RawChange[] = []
+      let commit: CommitInfo | undefined
+      for (let parts = perParent(line).length; parts > 0; parts--) {
+        const next = await log.next()
+        if (next.done === true) throw new GitError(`git: the log ends before ${line.hash}`)
+        commit = next.value.info
+        changes.push(...apply(tree, next.value.changes))
+      }
+      if (commit === undefined) continue
+      changes.sort((a, b) => Buffer.compare(a.path, b.path))
+      yield { commit, changes: await withContents(changes, blobs) }
     }
   } finally {
     blobs.stop()
+    await log.return()
   }
-}
-
-async function changesOf(
-  directory: string,
-  tree: Tree,
-  one: { readonly commit: LogCommit; readonly merges: ReadonlySet<string> },
-): Promise<readonly RawChange[]> {
-  const { hash } = one.commit.info
-  if (!one.merges.has(hash)) return one.commit.changes
-  return changesTo(tree, (await readWholeCommit(directory, hash)).changes)
 }
 
 async function withContents(
@@ -104,14 +104,16 @@ async function withContents(
       continue
     }
     const { content } = await blobs.read()
-    if (content === undefined)
-      throw new GitError(`${nameOf(path)}: too large, or not in this clone`)
+    if (content === undefined) throw new GitError(`${nameOf(path)}: too large`)
     result.push({ type: 'put', path, content })
   }
   return result
 }
 
-/** Writes the history that leads to `heads` into a bundle at `target`. Returns how many commits there are. */
+/**
+ * Writes the history that leads to `heads` into a bundle at `target`. Returns how many commits
+ * there are.
+ */
 export async function exportHistory(
   directory: string,
   heads: readonly string[],

@@ -1,8 +1,8 @@
 /**
  * A history to load: commits in order, each a set of files put and deleted, as a stream of parts.
  *
- * A part is what goes into one transaction. Nearly every commit is one part; one that adds a whole
- * source tree at once is cut, so that memory stays bounded however large it is.
+ * A part is what goes into one transaction. Nearly every commit is one part; one that adds a
+ * whole source tree at once is cut, so that memory stays bounded however large it is.
  */
 
 /** Content that is put in one transaction, in bytes, before the commit is cut. */
@@ -75,8 +75,8 @@ export async function* cutIntoParts(
 }
 
 /**
- * The newest `count` commits of a history that can only be read from its beginning. What came before is
- * folded into the oldest of them, so memory holds one whole tree while that is read.
+ * The newest `count` commits of a history that can only be read from its beginning. What came
+ * before is folded into the oldest of them, so memory holds one whole tree while that is read.
  */
 export function newestCommits(history: History, count: number): History {
   const skipped = history.commitCount - count

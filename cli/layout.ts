@@ -4,8 +4,9 @@
  *   file/<path>          the file's content, as it is
  *   commit/<number>      one JSON object: hash, author date, subject; the first commit is 00000001
  *
- * A commit is one transaction, so one revision holds its files and its record. A commit that had to be
- * cut has its record in the last of its transactions: where the record is, the commit is whole.
+ * A commit is one transaction, so one revision holds its files and its record. A commit that had
+ * to be cut has its record in the last of its transactions: where the record is, the commit is
+ * whole.
  */
 import type { CommitInfo } from './history.ts'
 

@@ -87,7 +87,11 @@ function editScript(olds: readonly string[], news: readonly string[], head: numb
     const last = trace[edits - 1]
     const k = x - y
     const start = last === undefined ? 0 : startOf(last, edits, k)
-    while (x > start) (script.push(kept(news[--y] ?? '', head + y + 1)), x--)
+    while (x > start) {
+      x--
+      y--
+      script.push(kept(news[y] ?? '', head + y + 1))
+    }
     if (last === undefined) break
     if (comesFromAbove(last, edits, k)) script.push(inserted(--y))
     else script.push(deleted(--x))

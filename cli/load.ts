@@ -1,9 +1,10 @@
 /**
  * Loads a history into a store, one transaction a commit.
  *
- * Transactions are not waited for one by one: a window of them is under way at a time, and the store makes
- * those that come while the disk is busy durable together. They take effect in the order of the calls all
- * the same. The window is bounded in bytes too, so memory doesn't grow with the history or with its files.
+ * Transactions are not waited for one by one: a window of them is under way at a time, and the
+ * store makes those that come while the disk is busy durable together. They take effect in the
+ * order of the calls all the same. The window is bounded in bytes too, so memory doesn't grow
+ * with the history or with its files.
  */
 import { del, put } from '../index.ts'
 import type { BuiltLocalStore, Op } from '../index.ts'
@@ -95,7 +96,10 @@ class Window {
     this.#onProgress = onProgress
   }
 
-  /** Starts a transaction as soon as the window has room. Throws what an earlier one was rejected with. */
+  /**
+   * Starts a transaction as soon as the window has room. Throws what an earlier one was rejected
+   * with.
+   */
   async submit(part: CommitPart, number: number): Promise<void> {
     const bytes = part.contentBytes
     while (this.#underWay.length >= WINDOW || this.#isFull(bytes)) await this.#shift()

@@ -1,14 +1,18 @@
 /**
- * How far a long job has come: on a terminal a bar that redraws itself, elsewhere a plain line now and then.
+ * How far a long job has come: on a terminal a bar that redraws itself, elsewhere a plain line
+ * now and then.
  */
-import { formatCount, formatDuration } from './format.ts'
+import { fit, formatCount, formatSeconds } from './format.ts'
 import type { Screen } from './screen.ts'
 
 const REDRAW_MS = 100
 const LINE_MS = 2000
 /** Plain lines come at tenths of the way, so that a long run prints ten at most. */
 const LINE_SHARE = 0.1
-const BAR_WIDTH = 24
+const BAR_WIDTH_MAX = 24
+const BAR_WIDTH_MIN = 8
+/** Columns that the numbers beside the bar may take. */
+const FACTS_WIDTH = 52
 /** The rate is that of the last seconds, so that the estimate follows what is going on. */
 const RATE_WINDOW_MS = 5000
 
@@ -69,9 +73,11 @@ export class Progress {
   }
 
   #bar(share: number, done: number): string {
-    const filled = Math.round(Math.min(share, 1) * BAR_WIDTH)
-    const bar = '█'.repeat(filled) + this.#screen.style('dim', '░'.repeat(BAR_WIDTH - filled))
-    return `  ${bar} ${this.#facts(share, done)}`
+    const room = this.#screen.width - FACTS_WIDTH
+    const width = Math.max(BAR_WIDTH_MIN, Math.min(room, BAR_WIDTH_MAX))
+    const filled = Math.round(Math.min(share, 1) * width)
+    const bar = '█'.repeat(filled) + this.#screen.style('dim', '░'.repeat(width - filled))
+    return `  ${bar} ${fit(this.#facts(share, done), this.#screen.width - width - 3)}`
   }
 
   #facts(share: number, done: number): string {
@@ -81,6 +87,6 @@ export class Progress {
     const rate = ms === 0 ? 0 : (((last?.done ?? 0) - (first?.done ?? 0)) / ms) * 1000
     const count = `${formatCount(done)} ${this.#noun}, ${formatCount(rate)}/s`
     if (rate === 0) return `${percent}  ${count}`
-    return `${percent}  ${count}, ${formatDuration(((this.#total - done) / rate) * 1000)} left`
+    return `${percent}  ${count}, ${formatSeconds((this.#total - done) / rate)} left`
   }
 }

@@ -22,9 +22,9 @@ import { linesOf, pathText } from './tour.ts'
 
 /** Versions of the file that are listed. */
 export const VERSIONS_SHOWN = 5
-const LINES_SHOWN = 4
+const LINES_SHOWN = 3
 const FILES_SHOWN = 6
-const DIFF_LINES_SHOWN = 9
+const DIFF_LINES_SHOWN = 8
 /** Unchanged lines around a change. */
 const DIFF_CONTEXT = 1
 const HASH_DIGITS = 7
@@ -90,42 +90,44 @@ function filesText(puts: number, deletes: number, bytes: number): string {
 }
 
 export function reportFile(screen: Screen, tour: FileTour): void {
-  const { newest, then, version } = tour
+  const { newest, version } = tour
   const shown = fitEnd(printable(tour.path), screen.width - 40)
   heading(screen, `${shown}: put ${plural(version, 'time')}, newest first`)
   const rows = newest.map(({ revision, sizeBytes, commit }) => [
     `revision ${formatCount(revision)}`,
     formatBytes(sizeBytes),
     commit === undefined ? '' : formatDate(commit.authorDate),
-    commit === undefined ? '' : commit.hash.slice(0, HASH_DIGITS),
+    commit === undefined ? '' : shortHash(commit),
     commit === undefined ? '' : printable(commit.subject),
   ])
   for (const row of alignRows(rows, ['right', 'right', 'left', 'left', 'left'])) {
     screen.print(fit(`${INDENT}${row}`, screen.width))
   }
-  reportThenAndNow(screen, then, tour.now)
+  reportThenAndNow(screen, tour)
 }
 
-function reportThenAndNow(screen: Screen, then: FileTour['then'], now: Uint8Array): void {
-  const before = linesOf(then.content)
-  const after = linesOf(now)
+function reportThenAndNow(screen: Screen, { past, present }: FileTour): void {
+  const before = linesOf(past.content)
+  const after = linesOf(present)
+  const sameCount = sameLines(before, after)
+  const isSame = sameCount === before.length && sameCount === after.length
+  const from = isSame ? 0 : Math.max(0, sameCount - 1)
+  const ago = `${plural(past.commitsAgo, 'commit')} ago`
+  const where = isSame ? 'unchanged' : `from line ${formatCount(from + 1)}, where they part`
+  heading(screen, `The same file ${ago} and now, ${where}`)
+  const { commit, content } = past
+  const title = `${ago}: ${shortHash(commit)}, revision ${formatCount(commit.revision)}`
+  excerpt(screen, `${title}, ${formatBytes(content.length)}`, { lines: before, from })
+  excerpt(screen, `now: ${formatBytes(present.length)}`, { lines: after, from })
+}
+
+/** How many lines two texts begin with in common. */
+function sameLines(before: readonly string[], after: readonly string[]): number {
   const parting = before.findIndex((line, index) => line !== after[index])
-  const first = parting === -1 ? Math.min(before.length, after.length) : parting
-  const isSame = before.length === after.length && parting === -1
-  const from = isSame || first === 0 ? 0 : first - 1
-  heading(
-    screen,
-    `The same file ${plural(then.commitsAgo, 'commit')} ago and now, ${
-      isSame ? 'unchanged' : `from line ${formatCount(from + 1)}, where they part`
-    }`,
-  )
-  const { commit } = then
-  const past = `${plural(then.commitsAgo, 'commit')} ago: ${HASH(commit)}, revision ${formatCount(commit.revision)}`
-  excerpt(screen, `${past}, ${formatBytes(then.content.length)}`, { lines: before, from })
-  excerpt(screen, `now: ${formatBytes(now.length)}`, { lines: after, from })
+  return parting === -1 ? before.length : parting
 }
 
-function HASH(commit: Commit): string {
+function shortHash(commit: Commit): string {
   return commit.hash.slice(0, HASH_DIGITS)
 }
 
@@ -156,22 +158,42 @@ export function reportChanges(screen: Screen, tour: ChangeTour): void {
     `${formatCount(deleted.length)} deleted`,
   ]
   screen.print(`${INDENT}${counts.join(', ')}`)
-  const all = [
-    ...added.map((key) => ({ key, sign: '+', style: 'green' as Style })),
-    ...changed.map((key) => ({ key, sign: '~', style: 'yellow' as Style })),
-    ...deleted.map((key) => ({ key, sign: '-', style: 'red' as Style })),
-  ]
-  const shown = all.length <= FILES_SHOWN ? all : all.slice(0, FILES_SHOWN - 1)
+  const shown = fairShare<ShownFile>([
+    added.map((key) => ({ key, sign: '+', style: 'green' })),
+    changed.map((key) => ({ key, sign: '~', style: 'yellow' })),
+    deleted.map((key) => ({ key, sign: '-', style: 'red' })),
+  ])
+  const hiddenCount = added.length + changed.length + deleted.length - shown.length
   for (const { key, sign, style } of shown) {
     const path = fitEnd(printable(pathText(key)), screen.width - 6)
     screen.print(`${INDENT}${screen.style(style, sign)} ${path}`)
   }
-  if (shown.length < all.length) {
-    screen.print(
-      screen.style('dim', `${INDENT}… and ${formatCount(all.length - shown.length)} more`),
-    )
+  if (hiddenCount > 0) {
+    screen.print(screen.style('dim', `${INDENT}… and ${formatCount(hiddenCount)} more`))
   }
   if (tour.example !== undefined) reportDiff(screen, tour.example)
+}
+
+interface ShownFile {
+  readonly key: Uint8Array
+  readonly sign: string
+  readonly style: Style
+}
+
+/** Some of each list, the first ones of each, `FILES_SHOWN` together where there are as many. */
+function fairShare<T>(lists: readonly (readonly T[])[]): readonly T[] {
+  const counts = lists.map(() => 0)
+  for (let left = FILES_SHOWN; left > 0;) {
+    const before = left
+    lists.forEach((list, index) => {
+      const count = counts[index] ?? 0
+      if (left === 0 || count === list.length) return
+      counts[index] = count + 1
+      left--
+    })
+    if (left === before) break
+  }
+  return lists.flatMap((list, index) => list.slice(0, counts[index]))
 }
 
 function reportDiff(
@@ -184,24 +206,30 @@ function reportDiff(
   const path = fitEnd(printable(example.path), screen.width - 36)
   const title = `${path}: +${count('+')} -${count('-')} lines, beginning with`
   screen.print(`${INDENT}${screen.style('cyan', title)}`)
-  const first = lines.findIndex((line) => line.kind !== ' ')
-  const shown = lines
-    .slice(Math.max(0, first - DIFF_CONTEXT))
-    .filter((_, index, rest) => index <= DIFF_CONTEXT || isNearChange(rest, index))
-    .slice(0, DIFF_LINES_SHOWN)
-  const width = Math.max(...shown.map((line) => String(line.number).length))
-  for (const { kind, number, text } of shown) {
-    const body = `${kind} ${printable(text)}`.trimEnd()
-    const cut = fit(body, screen.width - width - 6)
+  const shown = excerptOf(lines).slice(0, DIFF_LINES_SHOWN)
+  const width = Math.max(...shown.map((line) => String(line?.number ?? '').length))
+  for (const line of shown) {
+    if (line === undefined) {
+      screen.print(screen.style('dim', `${INDENT}${INDENT}${'⋯'.padStart(width)}`))
+      continue
+    }
+    const { kind, number, text } = line
+    const cut = fit(`${kind} ${printable(text)}`.trimEnd(), screen.width - width - 5)
     const styled = kind === ' ' ? cut : screen.style(kind === '+' ? 'green' : 'red', cut)
     const gutter = screen.style('dim', String(number).padStart(width))
-    screen.print(`${INDENT}${INDENT}${gutter} ${styled}`)
+    screen.print(`${INDENT}${INDENT}${gutter} ${styled}`.trimEnd())
   }
 }
 
-function isNearChange(lines: readonly DiffLine[], index: number): boolean {
-  const near = lines.slice(Math.max(0, index - DIFF_CONTEXT), index + DIFF_CONTEXT + 1)
-  return near.some((line) => line.kind !== ' ')
+/** The changes with the lines around them; undefined stands for lines left out in between. */
+function excerptOf(lines: readonly DiffLine[]): readonly (DiffLine | undefined)[] {
+  const shown: (DiffLine | undefined)[] = []
+  lines.forEach((line, index) => {
+    const near = lines.slice(Math.max(0, index - DIFF_CONTEXT), index + DIFF_CONTEXT + 1)
+    if (near.some((each) => each.kind !== ' ')) shown.push(line)
+    else if (shown.at(-1) !== undefined) shown.push(undefined)
+  })
+  return shown
 }
 
 export interface Measures {
@@ -225,7 +253,8 @@ export function reportMeasures(screen: Screen, measures: Measures): void {
   labelled(screen, [
     [
       'holds',
-      `${plural(measures.revision - 1, 'revision')}, all readable; ${plural(measures.files, 'file')} now`,
+      `${plural(measures.revision - 1, 'revision')}, all readable; ` +
+        `${plural(measures.files, 'file')} now`,
     ],
     [
       'size',

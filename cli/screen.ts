@@ -1,4 +1,7 @@
-/** Where a command prints: colours only where a person looks at it, and no line wider than the terminal. */
+/**
+ * Where a command prints: colours only where a person looks at it, and no line wider than the
+ * terminal.
+ */
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 
@@ -26,7 +29,9 @@ export class Screen {
 
   /** Columns to use. */
   get width(): number {
-    return Math.max(WIDTH_MIN, Math.min(this.#output.columns ?? WIDTH_MAX, WIDTH_MAX))
+    // A terminal that doesn't know its width says 0.
+    const columns = this.#output.columns ?? 0
+    return columns === 0 ? WIDTH_MAX : Math.max(WIDTH_MIN, Math.min(columns, WIDTH_MAX))
   }
 
   style(style: Style, text: string): string {

@@ -1,6 +1,7 @@
 /**
- * Which history a run loads: the repository that was named; else the one this program lies in; else, where
- * that can't be read or has hardly any commits, the export that comes with the program.
+ * Which history a run loads: the repository that was named; else the one this program lies in;
+ * else, where that can't be read or has hardly any commits, the export that comes with the
+ * program.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -47,7 +48,10 @@ export function bundlePath(home: string): string {
   return join(home, BUNDLE)
 }
 
-/** @throws {GitError} where the named repository can't be read; {BundleError} where the export can't */
+/**
+ * @throws {GitError} where the named repository can't be read; {BundleError} where the export
+ * can't
+ */
 export async function openSource(options: SourceOptions): Promise<Source> {
   const { repository, commitsMax, home } = options
   if (repository !== undefined) {
@@ -66,7 +70,8 @@ async function openOwn(home: string, commitsMax: number | undefined): Promise<Hi
     const whole = await openGitHistory(home, { mustBeRoot: true })
     if (whole.commitCount < COMMITS_MIN)
       return `this copy has only ${plural(whole.commitCount, 'commit')}`
-    return commitsMax === undefined ? whole : await openGitHistory(home, { commitsMax })
+    const history = commitsMax === undefined ? whole : await openGitHistory(home, { commitsMax })
+    return { ...history, title: "this project's own git history" }
   } catch (error) {
     if (error instanceof GitError) return error.message
     throw error

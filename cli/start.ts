@@ -7,7 +7,9 @@ import { walkThrough } from './walkthrough.ts'
 const EXIT_FAILURE = 1
 const EXIT_USAGE = 2
 /** 128 + the signal's number, as shells have it. */
-const EXIT_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const
+const EXIT_SIGNAL = { SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const
+
+type StopSignal = keyof typeof EXIT_SIGNAL
 
 async function main(): Promise<number> {
   const screen = new Screen(process.stdout, process.env)
@@ -15,11 +17,16 @@ async function main(): Promise<number> {
   const complain = (message: string): void =>
     complaints.print(`${complaints.style('red', 'npm start:')} ${message}`)
   const abort = new AbortController()
-  const stop = (signal: keyof typeof EXIT_SIGNAL): void => abort.abort(signal)
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
-  // Whoever reads the output may have seen enough (`| head`): then there is nobody to show the rest to.
-  process.stdout.once('error', () => abort.abort('output'))
+  let stoppedBy: StopSignal | undefined
+  const stop = (signal: StopSignal): void => {
+    stoppedBy ??= signal
+    abort.abort(new Error(`stopped by ${signal}`))
+  }
+  process.once('SIGINT', () => stop('SIGINT'))
+  process.once('SIGTERM', () => stop('SIGTERM'))
+  // Whoever reads the output may have seen enough (`| head`): then there is nobody to show the
+  // rest to.
+  process.stdout.on('error', () => stop('SIGPIPE'))
   try {
     const args = readArguments(process.argv.slice(2))
     if (args.help) {
@@ -35,11 +42,9 @@ async function main(): Promise<number> {
     })
     return 0
   } catch (error) {
-    const reason: unknown = abort.signal.aborted ? abort.signal.reason : undefined
-    if (reason === 'output') return EXIT_FAILURE
-    if (reason === 'SIGINT' || reason === 'SIGTERM') {
-      complain('stopped; what was loaded is removed with the temporary directory')
-      return EXIT_SIGNAL[reason]
+    if (stoppedBy !== undefined) {
+      if (stoppedBy !== 'SIGPIPE') complain('stopped')
+      return EXIT_SIGNAL[stoppedBy]
     }
     complain(describe(error))
     if (!(error instanceof UsageError)) return EXIT_FAILURE

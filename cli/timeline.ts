@@ -1,6 +1,6 @@
 /**
- * What a loaded history can be asked, through the store's own reads: which commit made a revision, how a file
- * was, what changed between two revisions.
+ * What a loaded history can be asked, through the store's own reads: which commit made a
+ * revision, how a file was, what changed between two revisions.
  */
 import type { KeyValue } from '../index.ts'
 import type { CommitInfo } from './history.ts'
@@ -73,8 +73,8 @@ export async function mostRevised(db: HistoryStore, limit: number): Promise<read
 }
 
 /**
- * The versions of a file, newest first, back to when it was last made. Each is found by reading the file right
- * before the one after it.
+ * The versions of a file, newest first, back to when it was last made. Each is found by reading
+ * the file right before the one after it.
  */
 export async function* versionsOf(
   db: HistoryStore,
@@ -89,7 +89,10 @@ export async function* versionsOf(
   }
 }
 
-/** Which files differ between two revisions: both are read in key order, side by side, without values. */
+/**
+ * Which files differ between two revisions: both are read in key order, side by side, without
+ * values.
+ */
 export async function differenceBetween(
   db: HistoryStore,
   older: number,

@@ -1,6 +1,6 @@
 /**
- * What there is to see in a loaded history: gathers it from the store, prints nothing. Every number is counted
- * or measured here.
+ * What there is to see in a loaded history: gathers it from the store, prints nothing. Every
+ * number is counted or measured here.
  */
 import { formatCount } from './format.ts'
 import type { DiffLine } from './line-diff.ts'
@@ -42,12 +42,12 @@ export interface FileTour {
     readonly commit: Commit | undefined
   }[]
   /** An older state of it, and how many commits ago that was. */
-  readonly then: {
+  readonly past: {
     readonly commit: Commit
     readonly commitsAgo: number
     readonly content: Uint8Array
   }
-  readonly now: Uint8Array
+  readonly present: Uint8Array
 }
 
 export interface ChangeTour {
@@ -109,12 +109,15 @@ export async function tourFile(db: HistoryStore, shownMax: number): Promise<File
     path: pathText(key),
     version,
     newest,
-    then: { commit, commitsAgo: head.number - commit.number, content: before.value },
-    now: now.value,
+    past: { commit, commitsAgo: head.number - commit.number, content: before.value },
+    present: now.value,
   }
 }
 
-/** Compares the newest revision with one some commits before; undefined where there is only one commit. */
+/**
+ * Compares the newest revision with one some commits before; undefined where there is only one
+ * commit.
+ */
 export async function tourChanges(
   db: HistoryStore,
   preferred: Uint8Array | undefined,

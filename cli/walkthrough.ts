@@ -1,8 +1,8 @@
 /**
  * The whole run behind `npm start`: load a history, look at it, close, reopen, check.
  *
- * It opens the store as any program would, through the package's public door. When it returns, the store is
- * closed and a temporary directory is gone, however it ended.
+ * It opens the store as any program would, through the package's public door. When it returns,
+ * the store is closed and a temporary directory is gone, however it ended.
  */
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -79,32 +79,43 @@ function openStore(path: string): Promise<HistoryStore> {
 }
 
 async function run(setting: Setting, plan: Plan): Promise<void> {
-  const { screen, signal } = setting
-  const { source, data } = plan
-  const { path } = data
-  const first = await openStore(path)
-  let before: Omit<Measures, 'reopenMs' | 'check' | 'peakBytes'>
-  let file: FileTour | undefined
-  try {
-    const { version } = await first.status()
-    reportSource(screen, { version, source, dataPath: path, isKept: plan.isKept })
-    const load = await loadWithProgress(first, setting, source)
-    reportLoad(screen, load)
-    file = await tourFile(first, VERSIONS_SHOWN)
-    if (file !== undefined) reportFile(screen, file)
-    const changes = await tourChanges(first, file?.key)
-    if (changes !== undefined) reportChanges(screen, changes)
-    signal.throwIfAborted()
-    before = await measure(first, load)
-  } finally {
-    await first.close()
-  }
+  const { screen } = setting
+  const { path } = plan.data
+  const { before, file } = await loadAndTour(setting, plan)
   const reopenMs = await reopen(path, { revision: before.revision, load: before.load, file })
+  setting.signal.throwIfAborted()
   const check = await checkFile(path, setting)
   const { size } = await stat(join(path, 'db'))
   const peakBytes = process.resourceUsage().maxRSS * 1024
   reportMeasures(screen, { ...before, sizeBytes: size, reopenMs, check, peakBytes })
   if (plan.isKept) screen.print(`\nThe store is kept in ${path}`)
+}
+
+interface FirstLook {
+  readonly before: Omit<Measures, 'reopenMs' | 'check' | 'peakBytes'>
+  readonly file: FileTour | undefined
+}
+
+/** What is done with the store before it is closed for the first time. */
+async function loadAndTour(setting: Setting, plan: Plan): Promise<FirstLook> {
+  const { screen, signal } = setting
+  const { source, data, isKept } = plan
+  const db = await openStore(data.path)
+  try {
+    const { version } = await db.status()
+    reportSource(screen, { version, source, dataPath: data.path, isKept })
+    const load = await loadWithProgress(db, setting, source)
+    reportLoad(screen, load)
+    const file = await tourFile(db, VERSIONS_SHOWN)
+    if (file !== undefined) reportFile(screen, file)
+    signal.throwIfAborted()
+    const changes = await tourChanges(db, file?.key)
+    if (changes !== undefined) reportChanges(screen, changes)
+    signal.throwIfAborted()
+    return { before: await measure(db, load), file }
+  } finally {
+    await db.close()
+  }
 }
 
 async function loadWithProgress(
@@ -141,7 +152,9 @@ async function measure(
   return { load, revision, files: count, sizeBytes, sizeInUseBytes, readsNow, readsPast }
 }
 
-/** Opens the store again, and compares with what it was before. How long the opening took, in ms. */
+/**
+ * Opens the store again, and compares with what it was before. How long the opening took, in ms.
+ */
 async function reopen(
   path: string,
   expected: {
@@ -173,12 +186,12 @@ async function reopen(
 
 async function mustReadTheSame(db: HistoryStore, file: FileTour): Promise<void> {
   const now = await db.get(file.key)
-  const then = await db.get(file.key, { revision: file.then.commit.revision })
+  const then = await db.get(file.key, { revision: file.past.commit.revision })
   const isSame =
     now !== undefined &&
     then !== undefined &&
-    Buffer.compare(now.value, file.now) === 0 &&
-    Buffer.compare(then.value, file.then.content) === 0
+    Buffer.compare(now.value, file.present) === 0 &&
+    Buffer.compare(then.value, file.past.content) === 0
   if (!isSame) throw new WalkthroughError(`after reopening ${file.path} reads otherwise`)
 }
 

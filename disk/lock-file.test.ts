@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FakeClock, systemClock } from '../base/clock.ts'
 import { LockFile } from './lock-file.ts'
 import { currentProcess, hasEnded } from './process-identity.ts'
+import type { Clock } from '../base/clock.ts'
 
 let directory: string
 let path: string
@@ -111,6 +112,28 @@ describe('LockFile', () => {
     expect(lockFile().tryTake('exclusive')).toBe(false)
     fs.unlinkSync(`${path}.lock.takeover`)
     expect(lockFile().tryTake('exclusive')).toBe(true)
+  })
+
+  test('a fresh lock is safe from a taker that found the old one stale', () => {
+    fs.writeFileSync(`${path}.lock`, 'not JSON')
+    fs.utimesSync(`${path}.lock`, 1, 1)
+    const quick = lockFile()
+    let isFirst = true
+    // The clock is asked between reading the old lock and acting on it: there comes the other one.
+    const clock: Clock = {
+      ...systemClock,
+      wallMs: () => {
+        if (isFirst) {
+          isFirst = false
+          expect(quick.tryTake('exclusive')).toBe(true)
+        }
+        return systemClock.wallMs()
+      },
+    }
+    expect(new LockFile(path, clock).tryTake('exclusive')).toBe(false)
+    expect(isFirst).toBe(false)
+    expect(quick.liveOwner()).toMatchObject({ pid: process.pid })
+    expect(fs.readdirSync(directory)).toEqual(['db.lock'])
   })
 
   test('a taker that died in the middle stops nobody', () => {

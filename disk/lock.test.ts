@@ -118,7 +118,7 @@ class ProcessParty implements Party {
     this.child = child
     this.pid = child.pid
     createInterface({ input: child.stdout }).on('line', (line) => {
-      this.#replies.shift()?.(JSON.parse(line))
+      this.#replies.shift()?.(parseReply(line))
     })
   }
 
@@ -136,6 +136,12 @@ class ProcessParty implements Party {
       this.child.kill(signal)
     })
   }
+}
+
+function parseReply(line: string): Reply {
+  const value: unknown = JSON.parse(line)
+  const fields = new Map<string, unknown>(Object.entries(value ?? {}))
+  return { result: String(fields.get('result')), message: String(fields.get('message')) }
 }
 
 class WorkerParty implements Party {

@@ -23,7 +23,9 @@ function fill(engine: Engine, numbers: readonly number[], perTx: number, fillPer
   }
 }
 
-/** How full the leaves of the bucket are, 0 to 1, and how many branches and levels are above them. */
+/**
+ * How full the leaves of the bucket are, 0 to 1, and how many branches and levels are above them.
+ */
 function shapeOf(engine: Engine): { fill: number; leafPages: number; depth: number } {
   return engine.view((tx) => {
     const stats = bucketOf(tx, 'b').stats()
@@ -56,7 +58,8 @@ describe('how full pages are', () => {
       await withEngine((engine) => {
         const falling = Array.from({ length: KEYS }, (_, i) => KEYS - 1 - i)
         fill(engine, falling, KEYS, percent)
-        // The left side of a cut has what was asked; the rest stays at the right, where nothing comes any more.
+        // The left side of a cut has what was asked; the rest stays at the right, where nothing
+        // comes any more.
         expect(shapeOf(engine).fill).toBeGreaterThan(Math.min(percent, 1 - percent) - 0.05)
       })
     }

@@ -3,8 +3,8 @@
  * oversize, make separators equal to first keys, lower the root.
  *
  * Works from the lowest branches up, so every child is final when its parent is looked at. Only
- * nodes that shrank are merged, as in bbolt; a node merges with its left sibling, the first one with
- * its right.
+ * nodes that shrank are merged, as in bbolt; a node merges with its left sibling, the first one
+ * with its right.
  *
  *   before   branch [a c e] → leaves a,b | c | e,f        c was all that deletes left of a leaf
  *   after    branch [a e]   → leaves a,b,c | e,f

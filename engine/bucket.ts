@@ -42,13 +42,19 @@ export class Bucket {
   /** The header in the parent's leaf must be written again. */
   isHeaderChanged = false
   #sequence: bigint
+  /** The bucket that this one was opened in. */
+  readonly #outer: Bucket | undefined
+  /** Its root page at that moment, 0 where it had none. */
+  readonly #openedRoot: number
   #isGone = false
 
   /** Made by the calls that open and create buckets. */
-  constructor(tx: Tx, tree: Tree, sequence: bigint) {
+  constructor(tx: Tx, tree: Tree, sequence: bigint, outer?: Bucket) {
     this.tx = tx
     this.tree = tree
     this.#sequence = sequence
+    this.#outer = outer
+    this.#openedRoot = tree.rootPgid
   }
 
   get writable(): boolean {
@@ -136,8 +142,8 @@ export class Bucket {
 
   /**
    * Makes a bucket.
-   * @throws {KvError} KV_BUCKET_EXISTS, KV_WRONG_KIND where the key leads to a value, KV_KEY_EMPTY, KV_KEY_TOO_LARGE,
-   *   KV_TX_NOT_WRITABLE
+   * @throws {KvError} KV_BUCKET_EXISTS, KV_WRONG_KIND where the key leads to a value, KV_KEY_EMPTY,
+   *   KV_KEY_TOO_LARGE, KV_TX_NOT_WRITABLE
    */
   createBucket(name: string | Uint8Array): Bucket {
     const bytes = toBytes(name, 'name')
@@ -150,7 +156,7 @@ export class Bucket {
     }
     const tree = new Tree(this.tx.pages, 0, undefined)
     tree.rootNode = this.tx.pages.addNode(new Node(true))
-    const child = new Bucket(this.tx, tree, 0n)
+    const child = new Bucket(this.tx, tree, 0n, this)
     child.isHeaderChanged = true
     this.tree.putFound(index, bytes, new Uint8Array(BUCKET_HEADER_SIZE), true)
     this.children.set(mapKey(bytes), child)
@@ -165,7 +171,8 @@ export class Bucket {
 
   /**
    * Deletes a bucket and all that is in it.
-   * @throws {KvError} KV_BUCKET_NOT_FOUND, KV_WRONG_KIND where the key leads to a value, KV_TX_NOT_WRITABLE
+   * @throws {KvError} KV_BUCKET_NOT_FOUND, KV_WRONG_KIND where the key leads to a value,
+   *   KV_TX_NOT_WRITABLE
    */
   deleteBucket(name: string | Uint8Array): void {
     const bytes = toBytes(name, 'name')
@@ -300,7 +307,9 @@ export class Bucket {
     const { pages } = this.tx
     const header = readBucketHeader(leaf, index)
     if (header.rootPgid !== 0) {
-      return new Bucket(this.tx, new Tree(pages, header.rootPgid, undefined), header.sequence)
+      Bucket.#mustNotLeadBack(this, header.rootPgid)
+      const tree = new Tree(pages, header.rootPgid, undefined)
+      return new Bucket(this.tx, tree, header.sequence, this)
     }
     const start = leaf.valueStart(index)
     const size = leaf.valueSize(index)
@@ -313,7 +322,15 @@ export class Bucket {
       throw pages.pager.corruption(leaf.isNode ? 0 : leaf.pgid, `inline bucket: ${fault}`)
     }
     const page = new Page(0, bytes, base, size - BUCKET_HEADER_SIZE)
-    return new Bucket(this.tx, new Tree(pages, 0, page), header.sequence)
+    return new Bucket(this.tx, new Tree(pages, 0, page), header.sequence, this)
+  }
+
+  /** A bucket inside itself, which only damage makes, would be a walk without end. */
+  static #mustNotLeadBack(inner: Bucket, rootPgid: number): void {
+    for (let outer: Bucket | undefined = inner; outer !== undefined; outer = outer.#outer) {
+      if (outer.#openedRoot !== rootPgid) continue
+      throw inner.tx.pages.pager.corruption(rootPgid, 'a bucket inside leads back to it')
+    }
   }
 }
 

@@ -20,7 +20,10 @@ async function sample(disk: MemoryDisk): Promise<{ engine: Engine; root: number;
   return { engine, root, leaf }
 }
 
-/** Opens the file after `edit` has changed its bytes, seals taken off so that structure alone speaks. */
+/**
+ * Opens the file after `edit` has changed its bytes, seals taken off so that structure alone
+ * speaks.
+ */
 async function checkEdited(
   edit: (view: DataView, places: { root: number; leaf: number }) => void,
 ): Promise<CheckReport> {

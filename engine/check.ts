@@ -218,8 +218,9 @@ export class Checker {
       this.#find('separator', pgid, bucketPath, `its first key is ${names}`)
     }
     if (bound !== undefined && compareBytes(keyAt(page, page.count - 1), bound) >= 0) {
-      const names = `${formatBytes(keyAt(page, page.count - 1))}, and the next page starts at ${formatBytes(bound)}`
-      this.#find('bound', pgid, bucketPath, `its last key is ${names}`)
+      const last = formatBytes(keyAt(page, page.count - 1))
+      const message = `its last key is ${last}, and the next page starts at ${formatBytes(bound)}`
+      this.#find('bound', pgid, bucketPath, message)
     }
   }
 
@@ -269,7 +270,8 @@ export class Checker {
     }
     this.#find('bucket-damaged', visit.pgid, bucketPath, fault)
     if (inlinePageFault(leaf.bytes, base, size, false) !== undefined) return
-    // Its keys can be counted, but buckets inside are not looked for: there could be no end to them.
+    // Its keys can be counted, but buckets inside are not looked for: there could be no end to
+    // them.
     this.#keys += new Page(leaf.pgid, leaf.bytes, base, size).count
   }
 

@@ -8,12 +8,12 @@
  *   4. write the meta into the slot that does not hold the newest one; data sync
  *   5. publish: readers that begin from now on see it
  *
- * Why in this order: until the sync of step 4 returns, a power cut finds the old meta or the new one;
- * the new one is never there without its pages, because step 3's sync came first; and no page of
- * the two older generations is among those written (freelist.ts).
+ * Why in this order: until the sync of step 4 returns, a power cut finds the old meta or the new
+ * one; the new one is never there without its pages, because step 3's sync came first; and no page
+ * of the two older generations is among those written (freelist.ts).
  *
- * A failure before anything was written, or a disk that is full in step 3, undoes the transaction and
- * nothing else. Any other failure poisons the handle: after a failed sync the kernel counts the
+ * A failure before anything was written, or a disk that is full in step 3, undoes the transaction
+ * and nothing else. Any other failure poisons the handle: after a failed sync the kernel counts the
  * pages as clean, and a second try would succeed without writing them.
  */
 
@@ -109,6 +109,7 @@ class CommitPlan {
     }
     const old = core.freelistRun
     if (old !== undefined) pages.freeRun(old.first, old.count)
+    this.#mustBeFreedOnce(pages.freedRuns)
     this.#highWaterMark = core.freelist.trimTail(this.#highWaterMark)
     this.#trimmedTo = this.#highWaterMark
     if (core.persistFreelist) this.#buildFreelist()
@@ -120,6 +121,23 @@ class CommitPlan {
       highWaterMark: this.#highWaterMark,
       txid: id,
       slot: id % 2 === 0 ? 0 : 1,
+    }
+  }
+
+  /**
+   * A page that is freed and free already is reached from two places: damage, which must not
+   * spread.
+   */
+  #mustBeFreedOnce(runs: readonly number[]): void {
+    const { freelist, pager } = this.#core
+    const freed = new Set<number>()
+    for (let i = 0; i < runs.length; i += 2) {
+      for (let k = 0; k < (runs[i + 1] as number); k++) {
+        const pgid = (runs[i] as number) + k
+        if (freelist.has(pgid)) throw pager.corruption(pgid, 'it is in use and on the freelist')
+        if (freed.has(pgid)) throw pager.corruption(pgid, 'two places lead to it')
+        freed.add(pgid)
+      }
     }
   }
 
@@ -147,8 +165,8 @@ class CommitPlan {
   }
 
   /**
-   * Puts a copy of the meta that this file stands at over a newer one that was passed over: its pages
-   * are about to be used again, and a power cut must not bring it back.
+   * Puts a copy of the meta that this file stands at over a newer one that was passed over: its
+   * pages are about to be used again, and a power cut must not bring it back.
    */
   revert(slot: 0 | 1): void {
     const { file, meta, pageSizeBytes } = this.#core

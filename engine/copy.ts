@@ -1,8 +1,8 @@
 /**
  * Copying a database while it is used: `copyTo` page by page, `compactTo` key by key.
  *
- * Both read one pinned root, so writers go on. A copy to a path is written beside it under another name,
- * synced, and renamed into place: the path never names half a copy.
+ * Both read one pinned root, so writers go on. A copy to a path is written beside it under another
+ * name, synced, and renamed into place: the path never names half a copy.
  */
 
 import type { Writable } from 'node:stream'
@@ -22,7 +22,9 @@ const TX_BYTES_DEFAULT = 16 * 1024 * 1024
 
 export interface CopyProgress {
   readonly bytes: number
-  /** Bytes in all; of a compaction, the bytes of the source's live keys are not known: undefined. */
+  /**
+   * Bytes in all; of a compaction, the bytes of the source's live keys are not known: undefined.
+   */
   readonly totalBytes: number | undefined
 }
 
@@ -102,7 +104,9 @@ async function* imageChunks(core: Core, tx: Tx, options: CopyOptions): AsyncGene
   }
 }
 
-/** Lets `write` make a file under another name, then renames it to `path` and syncs the directory. */
+/**
+ * Lets `write` make a file under another name, then renames it to `path` and syncs the directory.
+ */
 async function intoPlace(
   disk: Disk,
   path: string,
@@ -124,8 +128,8 @@ async function intoPlace(
 }
 
 /**
- * Writes every bucket, sequence and key of the pinned root into a new file at `path`, in order, so that
- * its pages are full and it has next to no free ones.
+ * Writes every bucket, sequence and key of the pinned root into a new file at `path`, in order, so
+ * that its pages are full and it has next to no free ones.
  */
 export async function compactToPath(
   disk: Disk,

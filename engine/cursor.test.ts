@@ -20,7 +20,10 @@ function fillLetters(engine: Engine): void {
   })
 }
 
-/** Runs `claims` in a read transaction, in a clean write transaction, and in one that has edited the leaf. */
+/**
+ * Runs `claims` in a read transaction, in a clean write transaction, and in one that has edited the
+ * leaf.
+ */
 async function everywhere(claims: (cursor: Cursor) => void): Promise<void> {
   await withEngine(async (engine) => {
     fillLetters(engine)

@@ -2,8 +2,9 @@
  * A cursor: an ordered position in one bucket.
  *
  * Moving allocates nothing; `key` and `value` make a view when asked. At the edges it moves as
- * bbolt's cursor does: `next` at the end answers undefined and stays on the last entry, `prev` at the start
- * likewise; a `seek` past the end answers undefined, and `prev` from there is the last entry; a fresh cursor's
+ * bbolt's cursor does: `next` at the end answers undefined and stays on the last entry, `prev` at
+ * the start likewise; a `seek` past the end answers undefined, and `prev` from there is the last
+ * entry; a fresh cursor's
  * `next` and `prev` answer undefined.
  *
  * In a write transaction it is exact where bbolt's is not: it remembers its key, and when the
@@ -16,7 +17,10 @@ import type { Bucket } from './bucket.ts'
 import { branchIndex, childAt } from './tree.ts'
 import type { PageRef } from './tx-pages.ts'
 
-/** What a cursor stands on. Lent: valid until the cursor moves, its bytes until the transaction ends. */
+/**
+ * What a cursor stands on. Lent: valid until the cursor moves, its bytes until the transaction
+ * ends.
+ */
 export interface Entry {
   readonly key: Uint8Array
   /** undefined where the entry is a bucket. */

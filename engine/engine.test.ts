@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { MemoryDisk } from '../disk/memory-disk.ts'
+import type { MemoryDisk } from '../disk/memory-disk.ts'
 import {
   DB_PATH,
   bucketOf,

@@ -1,14 +1,14 @@
 /**
  * An open bbolt file: transactions over it, and what can be asked of it as a whole.
  *
- * One writer at a time, any number of readers. `update` and `view` run a synchronous function inside a
- * transaction; `begin` hands one out and queues writers fairly.
+ * One writer at a time, any number of readers. `update` and `view` run a synchronous function
+ * inside a transaction; `begin` hands one out and queues writers fairly.
  */
 
 import type { Writable } from 'node:stream'
-import { KvError } from '../base/errors.ts'
+import { KvError, isKvError } from '../base/errors.ts'
 import { describeType } from '../base/text.ts'
-import type { Disk, DiskFile, SyncKind } from '../disk/disk.ts'
+import type { Disk, DiskFile, FileIdentity, SyncKind } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import { Checker } from './check.ts'
 import type { CheckReport } from './check.ts'
@@ -29,6 +29,8 @@ import { Tx } from './tx.ts'
 import type { TxHost } from './tx.ts'
 
 const PAGES_PER_TURN = 256
+/** A path whose file is replaced again and again is given up. */
+const OPEN_ATTEMPTS_MAX = 5
 
 export interface CheckOptions {
   readonly generation?: 'newest' | 'previous'
@@ -105,7 +107,8 @@ export class Engine {
   /**
    * Runs `fn` in a write transaction and commits it durably when `fn` returns; a throw rolls back
    * and comes out unchanged. Blocks the event loop on two syncs.
-   * @throws {KvError} KV_CLOSED, KV_POISONED, KV_READ_ONLY, KV_TX_BUSY while another writer is open; and as `Tx.commit`
+   * @throws {KvError} KV_CLOSED, KV_POISONED, KV_READ_ONLY, KV_TX_BUSY while another writer is
+   *   open; and as `Tx.commit`
    */
   update<T>(fn: (tx: Tx) => Synchronous<T>): Synchronous<T> {
     this.#mustBeWritable()
@@ -142,8 +145,8 @@ export class Engine {
 
   /**
    * Closes the file and gives back its lock. A commit in flight is finished first; other open
-   * transactions are rolled back, and writers that wait are rejected with KV_CLOSED. Idempotent: every
-   * call resolves when the file is closed.
+   * transactions are rolled back, and writers that wait are rejected with KV_CLOSED. Idempotent:
+   * every call resolves when the file is closed.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -166,7 +169,8 @@ export class Engine {
   /**
    * Reads the newest generation, or the one before it, afresh from the file and says what is wrong
    * with it. Blocks the event loop for as long as reading the file takes.
-   * @throws {KvError} KV_CLOSED; KV_NOT_FOUND where there is no generation before; KV_TX_BUSY during a commit
+   * @throws {KvError} KV_CLOSED; KV_NOT_FOUND where there is no generation before; KV_TX_BUSY
+   *   during a commit
    */
   check(options: CheckOptions = {}): CheckReport {
     const steps = this.#checker(options).run()
@@ -231,8 +235,8 @@ export class Engine {
   }
 
   /**
-   * Copies the database as it is now to a path or a stream, while writes go on. At a path the copy is
-   * durable when the promise resolves, and nothing is there before. A stream is not ended.
+   * Copies the database as it is now to a path or a stream, while writes go on. At a path the copy
+   * is durable when the promise resolves, and nothing is there before. A stream is not ended.
    * @throws {KvError} KV_EXISTS where the path exists, KV_NO_SPACE, KV_IO; `signal.reason` on abort
    */
   async copyTo(target: string | Writable, options: CopyOptions = {}): Promise<void> {
@@ -303,6 +307,10 @@ export class Engine {
     freelist.release(core.pins())
     if (core.readers.size === 0) freelist.forgetAllocations()
     const id = nextTxid(meta)
+    // Only a forged file gets here; beyond, the commit could not be read again.
+    if (!Number.isSafeInteger(id)) {
+      throw core.pager.corruption(meta.slot, `no txid follows ${meta.txid}`)
+    }
     this.#writer = new Tx({ host: this.#host, pager: core.pager, meta, writable: true, id })
     return this.#writer
   }
@@ -422,18 +430,18 @@ function isThenable(value: unknown): boolean {
 }
 
 /**
- * Opens a bbolt file, or makes it. The file is a bbolt database of format version 2 at every moment.
+ * Opens a bbolt file, or makes it. The file is a bbolt database of format version 2 at every
+ * moment.
  *
- * @throws {KvError} KV_NOT_FOUND (read-only and missing), KV_LOCKED, KV_LOCK_UNSUPPORTED, KV_READ_ONLY (no leave to write),
- *   KV_BAD_FILE, KV_BAD_VERSION, KV_CORRUPT, KV_IO
+ * @throws {KvError} KV_NOT_FOUND (read-only and missing), KV_LOCKED, KV_LOCK_UNSUPPORTED,
+ *   KV_READ_ONLY (no leave to write), KV_BAD_FILE, KV_BAD_VERSION, KV_CORRUPT, KV_IO
  */
 export async function openEngine(path: string, options: EngineOptions = {}): Promise<Engine> {
   checkOptions(path, options)
   const disk = options.disk ?? new RealDisk()
   const readOnly = options.readOnly ?? false
-  const file = disk.open(disk.resolve(path), { mode: readOnly ? 'read' : 'create' })
+  const file = await openLocked(disk, disk.resolve(path), options)
   try {
-    await lockFile(disk, file, options)
     const { core, report } = openCore({
       disk,
       file,
@@ -449,6 +457,26 @@ export async function openEngine(path: string, options: EngineOptions = {}): Pro
     file.close()
     throw error
   }
+}
+
+/** Opens and locks what the path names. A file renamed over it meanwhile is opened in its place. */
+async function openLocked(disk: Disk, path: string, options: EngineOptions): Promise<DiskFile> {
+  for (let attempt = 1; ; attempt++) {
+    const file = disk.open(path, { mode: options.readOnly === true ? 'read' : 'create' })
+    try {
+      await lockFile(disk, file, options)
+      return file
+    } catch (error) {
+      const isReplaced = isKvError(error, 'KV_IO') && !isSameFile(disk.identityOf(path), file)
+      file.close()
+      if (!isReplaced || attempt === OPEN_ATTEMPTS_MAX) throw error
+    }
+  }
+}
+
+function isSameFile(named: FileIdentity | undefined, file: DiskFile): boolean {
+  const own = file.identity()
+  return named?.device === own.device && named.inode === own.inode
 }
 
 async function lockFile(disk: Disk, file: DiskFile, options: EngineOptions): Promise<void> {

@@ -3,11 +3,12 @@
  * them any more.
  *
  * The rule of reuse. A page allocated by transaction A and freed by transaction T is part of the
- * roots A … T−1 and of no other. It may be reused if and only if none of these roots is *pinned*. Pinned are
+ * roots A … T−1 and of no other. It may be reused if and only if none of these roots is *pinned*.
+ * Pinned are
  *   - the root of each open reader;
- *   - the newest durable root, and the one before it: the two kept generations. bbolt keeps one, and
- *     reuses pages of N−1 while it writes N+1; a power cut then, with meta N damaged, leaves nothing
- *     to fall back to. With two, the older generation is whole at every moment.
+ *   - the newest durable root, and the one before it: the two kept generations. bbolt keeps one,
+ *     and reuses pages of N−1 while it writes N+1; a power cut then, with meta N damaged, leaves
+ *     nothing to fall back to. With two, the older generation is whole at every moment.
  *
  * A is remembered only for pages allocated while readers are open; elsewhere it counts as 0,
  * which is safe: it withholds more.
@@ -35,7 +36,8 @@ interface PendingEntry {
 export class Freelist {
   #free = new PageSet()
   #pending: PendingEntry[] = []
-  #pendingCount = 0
+  /** The ids in `#pending`. */
+  #pendingSet = new PageSet()
   #allocatedBy = new Map<number, number>()
 
   get freeCount(): number {
@@ -43,12 +45,12 @@ export class Freelist {
   }
 
   get pendingCount(): number {
-    return this.#pendingCount
+    return this.#pendingSet.size
   }
 
   /** Whether the page is free or pending. */
   has(pgid: number): boolean {
-    return this.#free.has(pgid) || this.#pending.some((entry) => entry.pgids.includes(pgid))
+    return this.#free.has(pgid) || this.#pendingSet.has(pgid)
   }
 
   isFree(pgid: number): boolean {
@@ -92,12 +94,12 @@ export class Freelist {
       const allocatedBy = this.#allocatedBy.get(first) ?? 0
       this.#allocatedBy.delete(first)
       for (let k = 0; k < count; k++) {
+        assert(this.#pendingSet.add(first + k), () => `freelist: page ${first + k} is freed twice`)
         entry.pgids.push(first + k)
         entry.allocatedBy.push(allocatedBy)
       }
     }
     this.#pending.push(entry)
-    this.#pendingCount += entry.pgids.length
   }
 
   /** Moves to the free set what no pinned root can reach. `pins` are txids, in any order. */
@@ -117,8 +119,7 @@ export class Freelist {
   }
 
   #releaseAll(entry: PendingEntry): void {
-    for (const pgid of entry.pgids) this.addFree(pgid)
-    this.#pendingCount -= entry.pgids.length
+    for (const pgid of entry.pgids) this.#settle(pgid)
   }
 
   /** Frees the pages that were allocated after the root `newestBelow`; returns whether any stay. */
@@ -132,14 +133,18 @@ export class Freelist {
         pgids.push(pgid)
         allocatedBy.push(born)
       } else {
-        this.addFree(pgid)
-        this.#pendingCount--
+        this.#settle(pgid)
       }
     }
     entry.pgids = pgids
     entry.allocatedBy = allocatedBy
     entry.weighedBy = newestBelow
     return pgids.length > 0
+  }
+
+  #settle(pgid: number): void {
+    this.#pendingSet.delete(pgid)
+    this.addFree(pgid)
   }
 
   /** Forgets who allocated what: right when no reader is open. */

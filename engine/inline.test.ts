@@ -6,7 +6,9 @@ import { inlinePageFault } from './inline.ts'
 const FILLER_SIZE = 700
 const LEVEL_SIZE = 16 + 16 + 16 + 1
 
-/** The value of an inline bucket with one bucket "a" inside, inline too, and so on: `levels` deep. */
+/**
+ * The value of an inline bucket with one bucket "a" inside, inline too, and so on: `levels` deep.
+ */
 function nestedValue(levels: number): Uint8Array {
   const bytes = new Uint8Array(levels * LEVEL_SIZE + 32)
   const view = new DataView(bytes.buffer)

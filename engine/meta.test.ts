@@ -20,7 +20,9 @@ function fnv(text: string): string {
   return ((BigInt(high) << 32n) | BigInt(low)).toString(16).padStart(16, '0')
 }
 
-/** A meta page with `change` made to it, and a right checksum over that unless it is to be wrong. */
+/**
+ * A meta page with `change` made to it, and a right checksum over that unless it is to be wrong.
+ */
 function changed(meta: Meta, change: (view: DataView) => void, isChecksumRight = true): Uint8Array {
   const bytes = encodeMetaPage(meta)
   const view = new DataView(bytes.buffer)

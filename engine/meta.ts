@@ -1,5 +1,6 @@
 /**
- * The meta: one of two alternating root records, pages 0 and 1. The newer valid one is the database.
+ * The meta: one of two alternating root records, pages 0 and 1. The newer valid one is the
+ * database.
  *
  * Layout behind the page header, 64 bytes, little-endian:
  *
@@ -55,7 +56,9 @@ export type MetaReading = { readonly meta: Meta } | { readonly fault: MetaFault 
 
 const FNV_PRIME_LOW = 0x1b3
 
-/** FNV-1a, 64 bits, as [low, high] halves. The prime is 2^40 + 0x1b3, so one step needs no bigint. */
+/**
+ * FNV-1a, 64 bits, as [low, high] halves. The prime is 2^40 + 0x1b3, so one step needs no bigint.
+ */
 export function fnv1a64(bytes: Uint8Array, start: number, end: number): [number, number] {
   let low = 0x84222325
   let high = 0xcbf29ce4
@@ -143,7 +146,8 @@ export function encodeMetaPage(meta: Meta): Uint8Array {
 
 /**
  * The txid of the next commit. It is the next number whose parity names the slot that does *not*
- * hold the newest meta: bbolt's copies can hold an odd txid in slot 0, and one more would overwrite it.
+ * hold the newest meta: bbolt's copies can hold an odd txid in slot 0, and one more would overwrite
+ * it.
  */
 export function nextTxid(newest: Meta): number {
   const next = newest.txid + 1

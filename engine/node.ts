@@ -12,8 +12,8 @@
  * transaction; else the two halves are the pgid of a clean page.
  *
  * Between commits a separator may be smaller than its child's first key; searching needs no more.
- * At commit every separator above a changed child becomes byte-equal to the child's first key: bbolt
- * looks its own entry up by that key, and would duplicate it otherwise.
+ * At commit every separator above a changed child becomes byte-equal to the child's first key:
+ * bbolt looks its own entry up by that key, and would duplicate it otherwise.
  */
 
 import { assert } from '../base/assert.ts'
@@ -52,7 +52,9 @@ export class Node {
   #contentSize = 0
   /** Something was taken away since the node was made: it may have become too thin. */
   isShrunk = false
-  /** A view of the heap was handed out: what it shows must not change until the transaction ends. */
+  /**
+   * A view of the heap was handed out: what it shows must not change until the transaction ends.
+   */
   isLent = false
   /** Where it will stand in the file; set while committing. */
   pgid = 0
@@ -349,7 +351,8 @@ export class Node {
     const live = this.#used - this.#garbage
     const needed = live + size
     assert(needed + needed / 4 <= HEAP_MAX, 'node: heap beyond 4 GiB')
-    // The old heap is left as it is: views of it may have been lent, and `#append` may read from it.
+    // The old heap is left as it is: views of it may have been lent, and `#append` may read from
+    // it.
     const heap = new Uint8Array(needed + (needed >>> 2) + HEAP_MIN)
     let at = 0
     for (let i = 0; i < this.count; i++) {

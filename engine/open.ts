@@ -3,12 +3,12 @@
  * which pages are free.
  *
  * The page size is found as bbolt finds it: from meta 0 where it validates, else by trying
- * meta 1 at 1 KiB, 2 KiB, … 16 MiB. The meta with the higher txid wins; the other one is used where that
- * one is damaged, and the report says so.
+ * meta 1 at 1 KiB, 2 KiB, … 16 MiB. The meta with the higher txid wins; the other one is used where
+ * that one is damaged, and the report says so.
  *
  * Before a writable file is used its newest meta is written again with the same bytes and synced,
- * and so is its directory: a process that was killed between its last write and its last sync leaves a
- * commit that only the page cache knows, and what a reader has seen must not go away.
+ * and so is its directory: a process that was killed between its last write and its last sync
+ * leaves a commit that only the page cache knows, and what a reader has seen must not go away.
  */
 
 import { CorruptionError, KvError, isKvError } from '../base/errors.ts'
@@ -119,8 +119,9 @@ function createImage({ disk, file, pageSizeBytes }: OpenSetup): void {
 }
 
 /**
- * Makes sure that the meta which is about to be believed is on the disk, not only in memory. What it
- * leads to was synced before it was written, save in a file that was just made: there it is all one write.
+ * Makes sure that the meta which is about to be believed is on the disk, not only in memory. What
+ * it leads to was synced before it was written, save in a file that was just made: there it is all
+ * one write.
  */
 function confirmMeta({ disk, file }: OpenSetup, meta: Meta): void {
   const { pageSizeBytes, slot } = meta
@@ -149,7 +150,10 @@ function readMetas(file: DiskFile): Metas {
   return { pageSizeBytes, readings: [first, samePageSize(second, pageSizeBytes)] }
 }
 
-/** A meta that stands where one page size puts it and names another would be written back over pages. */
+/**
+ * A meta that stands where one page size puts it and names another would be written back over
+ * pages.
+ */
 function samePageSize(reading: MetaReading, pageSizeBytes: number): MetaReading {
   if ('fault' in reading || reading.meta.pageSizeBytes === pageSizeBytes) return reading
   const reason = `page size ${reading.meta.pageSizeBytes}`

@@ -12,19 +12,33 @@ export interface EngineOptions {
   readonly disk?: Disk
   /** Take a shared lock and write nothing. Default false. */
   readonly readOnly?: boolean
-  /** Page size of a file that is made, 1024 to 65536. Default 4096. An existing file keeps its own. */
+  /**
+   * Page size of a file that is made, 1024 to 65536. Default 4096. An existing file keeps its own.
+   */
   readonly pageSizeBytes?: number
-  /** How long to wait for another holder of the file, in ms. Default 0: not at all. Infinity: for ever. */
+  /**
+   * How long to wait for another holder of the file, in ms. Default 0: not at all. Infinity: for
+   * ever.
+   */
   readonly lockTimeoutMs?: number
   /** `auto`: flock(2), as bbolt; `file`: a lock file beside it; `none`: no lock. Default `auto`. */
   readonly lock?: LockMethod | 'none'
-  /** `sync`: commits write the freelist; `scan`: they don't, and opening walks the file. Default `sync`. */
+  /**
+   * `sync`: commits write the freelist; `scan`: they don't, and opening walks the file. Default
+   * `sync`.
+   */
   readonly freelist?: 'sync' | 'scan'
-  /** `previous`: stand at the generation before the newest one, which the first commit drops. Default `newest`. */
+  /**
+   * `previous`: stand at the generation before the newest one, which the first commit drops.
+   * Default `newest`.
+   */
   readonly generation?: 'newest' | 'previous'
   /** Memory for clean pages, in bytes, 1 MiB at least. Default 256 MiB. */
   readonly cacheBytes?: number
-  /** `bounds`: read pages that are safe to read though bbolt would not have written them so. Default `strict`. */
+  /**
+   * `bounds`: read pages that are safe to read though bbolt would not have written them so. Default
+   * `strict`.
+   */
   readonly pageRules?: 'strict' | 'bounds'
   /** Gives up waiting for the lock. */
   readonly signal?: AbortSignal

@@ -91,7 +91,9 @@ export class Page {
     return readU64(this.view, this.element(index) + 8)
   }
 
-  /** Index of the first element whose key is not smaller than `key`, or ~index where it is larger. */
+  /**
+   * Index of the first element whose key is not smaller than `key`, or ~index where it is larger.
+   */
   search(key: Uint8Array): number {
     const { view, bytes } = this
     const keyField = this.isLeaf ? 4 : 0
@@ -201,7 +203,9 @@ function fault(code: PageFaultCode, message: string): PageFault {
   return { code, message }
 }
 
-/** Walks the elements: each must begin where the one before ended. Returns the end, or the fault. */
+/**
+ * Walks the elements: each must begin where the one before ended. Returns the end, or the fault.
+ */
 function packingFault(shape: Shape, isStrict: boolean): number | PageFault {
   const { view, base, end, isLeaf, count } = shape
   let expected = base + PAGE_HEADER_SIZE + count * ELEMENT_SIZE

@@ -1,4 +1,7 @@
-/** Walks over everything that a bucket reaches: pages, nodes, buckets inside. Iterative, bounded in depth. */
+/**
+ * Walks over everything that a bucket reaches: pages, nodes, buckets inside. Iterative, bounded in
+ * depth.
+ */
 
 import type { Bucket } from './bucket.ts'
 import { PageSet } from './page-set.ts'
@@ -49,6 +52,9 @@ export class MetBuckets {
   /** Notes a bucket. Throws CorruptionError where its root page is that of one met before. */
   add(bucket: Bucket): Bucket {
     const { rootPgid, pages } = bucket.tree
+    if (rootPgid >= pages.highWaterMark) {
+      throw pages.pager.corruption(rootPgid, 'a bucket leads to it, beyond the high-water mark')
+    }
     if (rootPgid !== 0 && !this.#roots.add(rootPgid)) {
       throw pages.pager.corruption(rootPgid, 'two buckets lead to it')
     }
@@ -56,18 +62,27 @@ export class MetBuckets {
   }
 }
 
-/** The page runs of a bucket and of all buckets in it: [first, count, first, count, …]. */
+/**
+ * The page runs of a bucket and of all buckets in it: [first, count, first, count, …]. Throws
+ * CorruptionError where two places lead to one page: a bucket's root in a damaged file may lead
+ * back to the bucket it is in, and the walk would not end.
+ */
 export function collectPages(bucket: Bucket): number[] {
   const { pages } = bucket.tx
   const runs: number[] = []
-  const met = new MetBuckets()
+  const reached = new PageSet()
   const stack: Bucket[] = [bucket]
   for (let b = stack.pop(); b !== undefined; b = stack.pop()) {
-    met.add(b)
     const names: Uint8Array[] = []
     walkTree(b.tree, (ref) => {
       // A node's page was freed when the node was made; an inline page has none.
-      if (!ref.isNode && ref.pgid !== 0) runs.push(ref.pgid, ref.sizeBytes / pages.pageSizeBytes)
+      if (!ref.isNode && ref.pgid !== 0) {
+        const count = ref.sizeBytes / pages.pageSizeBytes
+        for (let pgid = ref.pgid; pgid < ref.pgid + count; pgid++) {
+          if (!reached.add(pgid)) throw pages.pager.corruption(pgid, 'it is reached twice')
+        }
+        runs.push(ref.pgid, count)
+      }
       if (ref.isLeaf) names.push(...bucketNamesOf(ref))
     })
     for (const name of names) stack.push(b.mustFindBucket(name))

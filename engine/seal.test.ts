@@ -4,7 +4,9 @@ import { SEAL_MAGIC, checkSeal, sealRun } from './seal.ts'
 const RUN_SIZE = 64
 const START = 5
 
-/** A run of 64 bytes that begins at byte 5 of a larger buffer, with `tail` bytes behind its content. */
+/**
+ * A run of 64 bytes that begins at byte 5 of a larger buffer, with `tail` bytes behind its content.
+ */
 function run(tail: number): { bytes: Uint8Array; view: DataView; contentEnd: number; end: number } {
   const end = START + RUN_SIZE
   const bytes = new Uint8Array(end + 3)

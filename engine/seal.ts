@@ -3,9 +3,11 @@
  *
  * bbolt's pages carry no checksum. Nearly every page has a few bytes to spare behind its last
  * value, though, and every bbolt ever released leaves them zero and never looks at them. What we
- * write there, with `tail` the number of bytes between the end of the content and the end of the run:
+ * write there, with `tail` the number of bytes between the end of the content and the end of the
+ * run:
  *
- *   tail ≥ 8   the last 8 bytes: u32 SEAL_MAGIC, u32 CRC-32 of everything before it (the magic included)
+ *   tail ≥ 8   the last 8 bytes: u32 SEAL_MAGIC, u32 CRC-32 of everything before it (the magic
+ *   included)
  *   tail 1…7   the last byte is `tail`, the others zero
  *   tail 0     nothing
  *

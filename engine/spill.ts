@@ -24,7 +24,9 @@ interface NamedBucket {
   readonly name: string
 }
 
-/** Places all changed nodes under `root`; returns them. The root bucket's `rootPgid` is then final. */
+/**
+ * Places all changed nodes under `root`; returns them. The root bucket's `rootPgid` is then final.
+ */
 export function spill(root: Bucket, allocate: Allocate): PlacedNode[] {
   const placed: PlacedNode[] = []
   const order = openBuckets(root)
@@ -74,7 +76,9 @@ function spillBucket(
   return encodeBucketHeader(tree.rootPgid, sequence)
 }
 
-/** Gives each node of a bucket's tree a run, leaves first and in key order, so that scans read on. */
+/**
+ * Gives each node of a bucket's tree a run, leaves first and in key order, so that scans read on.
+ */
 function place(bucket: Bucket, allocate: Allocate, placed: PlacedNode[]): void {
   const { tree } = bucket
   if (tree.rootNode < 0) return

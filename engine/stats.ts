@@ -1,4 +1,7 @@
-/** What a bucket or a file is made of, in numbers. The bucket's are bbolt's `BucketStats`, field by field. */
+/**
+ * What a bucket or a file is made of, in numbers. The bucket's are bbolt's `BucketStats`, field by
+ * field.
+ */
 
 import type { Bucket } from './bucket.ts'
 import { pagesFor } from './format.ts'

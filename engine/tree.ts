@@ -1,14 +1,14 @@
 /**
  * The B+tree of one bucket: searching it, and editing it inside a write transaction.
  *
- * A root is a page of the file, a page inside the parent bucket's value (inline), or a node. Editing
- * makes nodes of the pages on the path from the root, once a transaction, and records their
+ * A root is a page of the file, a page inside the parent bucket's value (inline), or a node.
+ * Editing makes nodes of the pages on the path from the root, once a transaction, and records their
  * runs as freed; nodes that grow past a page are split at once, thin ones are merged at commit
  * (balance.ts).
  *
  * Before a child page is believed it must fit its parent: its first key is byte-equal to the
- * separator, and its last key lies below the next separator of the path. So a damaged file can't lead
- * a walk to the same page twice, and every walk ends.
+ * separator, and its last key lies below the next separator of the path. So a damaged file can't
+ * lead a walk to the same page twice, and every walk ends.
  */
 
 import { assert } from '../base/assert.ts'
@@ -50,7 +50,9 @@ export class Tree {
     return this.inlinePage ?? this.pages.page(this.rootPgid)
   }
 
-  /** Descends to the leaf for `key`: the index of the key in `leaf`, or ~index where it would be. */
+  /**
+   * Descends to the leaf for `key`: the index of the key in `leaf`, or ~index where it would be.
+   */
   find(key: Uint8Array): number {
     const { pathRefs, pathIndexes } = this.pages
     let ref = this.root()

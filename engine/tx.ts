@@ -1,5 +1,6 @@
 /**
- * A transaction: a view of the whole file at one root and, if it is writable, the changes made to it.
+ * A transaction: a view of the whole file at one root and, if it is writable, the changes made to
+ * it.
  *
  * A reader pins its root: it costs nothing, blocks nobody, and sees that moment until it ends.
  * There is one writer at a time. A writer that changed nothing does not commit and uses no txid.
@@ -123,8 +124,9 @@ export class Tx {
 
   /**
    * Writes the changes and makes them durable: two syncs, which block the event loop.
-   * @throws {KvError} KV_TX_CLOSED, KV_TX_NOT_WRITABLE; KV_NO_SPACE (nothing happened); KV_IO, and then the engine is
-   *   poisoned and `outcome` says whether the commit may be found after reopening
+   * @throws {KvError} KV_TX_CLOSED, KV_TX_NOT_WRITABLE; KV_NO_SPACE (nothing happened); KV_IO, and
+   *   then the engine is poisoned and `outcome` says whether the commit may be found after
+   *   reopening
    */
   commit(): void {
     this.#beginCommit()

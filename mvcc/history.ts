@@ -8,9 +8,9 @@
  *   1  jump       a block further back; the oldest block jumps to itself
  *   2  depth      how many older blocks there are
  *   3  count | capacity << 16, in entries
- *   4  create main at the first entry, low half    what the first entries of a block belong to, when
- *   5  create main at the first entry, high half   their generation began in an older block
- *   6  entries of 4 words, oldest first: main low, sub, version low, high halves as in key-records.ts
+ *   4  create main at the first entry, low half: what the first entries of a block belong to
+ *   5  the same, high half                        when their generation began in an older block
+ *   6  entries of 4 words, oldest first: main low, sub, version low, high halves (key-records.ts)
  *
  * `put(2.0) put(3.1) tombstone(5.0) put(6.0)`, in blocks of two:
  *   record: 6.0 version 1    →  [ 3.1 version 2 · 5.0 version 0 ]  →  [ 2.0 version 1 ]
@@ -21,7 +21,8 @@
  *
  * Invariants
  *   1. mains ascend along the chain, towards its head; within one main, subs do.
- *   2. an entry of version 1 created its key; an entry of version v > 1 continues the entry before it.
+ *   2. an entry of version 1 created its key; an entry of version v > 1 continues the entry before
+ *      it.
  */
 
 import { assert } from '../base/assert.ts'

@@ -1,9 +1,9 @@
 /**
  * A position in the key index that moves in key order through a range of keys.
  *
- * It is before the first key until `next()`. Between two moves the index may change: a cursor that was
- * `park()`ed finds its place again by key, so keys that came meanwhile are seen if they lie ahead.
- * Without `park()` the index must not have got or lost keys since the last move.
+ * It is before the first key until `next()`. Between two moves the index may change: a cursor that
+ * was `park()`ed finds its place again by key, so keys that came meanwhile are seen if they lie
+ * ahead. Without `park()` the index must not have got or lost keys since the last move.
  *
  * The cursor passes over every key that the index knows, also those without a live revision: `load`
  * tells.

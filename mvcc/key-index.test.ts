@@ -108,7 +108,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('mark', 'undo', 'forget') }) },
 )
 
-/** Runs steps on an index with small nodes and on the model, comparing after each undo and at the end. */
+/**
+ * Runs steps on an index with small nodes and on the model, comparing after each undo and at the
+ * end.
+ */
 function run(steps: readonly Step[], leafMax: number, branchMax: number): void {
   const index = new KeyIndex({ leafMax, branchMax })
   let model = new Model()
@@ -243,7 +246,7 @@ describe('KeyIndex', () => {
     const found: Uint8Array[] = []
     while (cursor.next()) found.push(cursor.key)
     expect(found.map((each) => each.length)).toEqual(
-      keys.toSorted(Buffer.compare).map((each) => each.length),
+      keys.toSorted((a, b) => Buffer.compare(a, b)).map((each) => each.length),
     )
   })
 

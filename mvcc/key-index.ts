@@ -11,8 +11,8 @@
  * index may so be ahead of what readers are allowed to see.
  *
  * Changes are made in place and logged, so that a transaction reads its own writes through the same
- * tree, without an overlay to merge with; `undo` takes them back when the transaction fails, `forget`
- * keeps them for good.
+ * tree, without an overlay to merge with; `undo` takes them back when the transaction fails,
+ * `forget` keeps them for good.
  *
  * Invariants
  *   1. a key's revisions ascend.
@@ -46,6 +46,8 @@ export class KeyIndex {
   #revisionCount = 0
   #liveCount = 0
   readonly #state = new KeyState()
+  /** Only within `#append`. */
+  readonly #before = new KeyState()
 
   constructor(options: KeyTreeOptions = {}) {
     this.#tree = new KeyTree(this.#records, options)
@@ -115,9 +117,9 @@ export class KeyIndex {
   }
 
   /**
-   * Adds a revision read from disk, in the order of revisions, where `state.version` 0 is a tombstone.
-   * Answers with what is wrong when it can't follow what the index knows of the key; then nothing was
-   * added.
+   * Adds a revision read from disk, in the order of revisions, where `state.version` 0 is a
+   * tombstone. Answers with what is wrong when it can't follow what the index knows of the key;
+   * then nothing was added.
    */
   restore(key: Uint8Array, state: KeyState): string | undefined {
     const { createMain, version } = state
@@ -126,7 +128,7 @@ export class KeyIndex {
     const record = this.#tree.find(key)
     if (record === 0) {
       this.#add(key, state)
-      this.#changed = []
+      this.#changed.length = 0
       return undefined
     }
     const before = this.#state
@@ -141,7 +143,7 @@ export class KeyIndex {
       return `created at ${createMain}, but at ${before.createMain} one version before`
     }
     this.#append(record, state)
-    this.#changed = []
+    this.#changed.length = 0
     return undefined
   }
 
@@ -169,7 +171,9 @@ export class KeyIndex {
     return new KeyCursor(this.#tree, this.#records, range)
   }
 
-  /** A key's revisions, newest first, tombstones (version 0) included, until `visit` returns false. */
+  /**
+   * A key's revisions, newest first, tombstones (version 0) included, until `visit` returns false.
+   */
   forEachRevision(key: Uint8Array, visit: (state: KeyState) => boolean): void {
     const record = this.#tree.find(key)
     if (record === 0) return
@@ -194,7 +198,7 @@ export class KeyIndex {
 
   #append(record: number, state: KeyState): void {
     assertRevision(state)
-    const before = new KeyState()
+    const before = this.#before
     this.#records.load(record, before)
     assert(
       state.modMain > before.modMain ||

@@ -1,5 +1,6 @@
 /**
- * One record per key of the index: the key's bytes and its newest revision, in chunks of fixed size.
+ * One record per key of the index: the key's bytes and its newest revision, in chunks of fixed
+ * size.
  *
  * Layout, in 32-bit words from the record's start, numbers low half first:
  *
@@ -13,8 +14,8 @@
  *   7  key length in bytes
  *   8  the key, padded to whole words
  *
- * A record is addressed by its word index over all chunks, as in word-chunks.ts; 0 is none. A key too
- * long to share a chunk has one to itself. Records don't move.
+ * A record is addressed by its word index over all chunks, as in word-chunks.ts; 0 is none. A key
+ * too long to share a chunk has one to itself. Records don't move.
  */
 
 import { assert } from '../base/assert.ts'
@@ -86,6 +87,7 @@ export class KeyRecords {
   #open = 0
   #next = CHUNK_WORDS
   #allocatedBytes = 0
+  #matched = 0
 
   get allocatedBytes(): number {
     return this.#allocatedBytes
@@ -111,17 +113,34 @@ export class KeyRecords {
 
   /** Compares the record's key with `key`: negative, 0 or positive. */
   compare(record: number, key: Uint8Array): number {
+    return this.compareFrom(record, key, 0)
+  }
+
+  /**
+   * As `compare`, when the first `from` bytes of both are known to be the same. `matched` says
+   * afterwards how many are.
+   */
+  compareFrom(record: number, key: Uint8Array, from: number): number {
     const chunk = record >>> CHUNK_SHIFT
     const at = record & CHUNK_MASK
     const length = (this.#words[chunk] as Uint32Array)[at + KEY_LENGTH] as number
     const bytes = this.#bytes[chunk] as Uint8Array
     const start = (at << 2) + KEY_OFFSET
     const size = length < key.length ? length : key.length
-    for (let i = 0; i < size; i++) {
+    for (let i = from; i < size; i++) {
       const difference = (bytes[start + i] as number) - (key[i] as number)
-      if (difference !== 0) return difference
+      if (difference !== 0) {
+        this.#matched = i
+        return difference
+      }
     }
+    this.#matched = size
     return length - key.length
+  }
+
+  /** How many bytes were the same in the last comparison. */
+  get matched(): number {
+    return this.#matched
   }
 
   /** The record's key as a view, valid until the record is released. */

@@ -1,8 +1,8 @@
 /**
  * Iterates over a span in key order at one revision, a key at a time, over any length of time.
  *
- * It holds no engine transaction: each step reads through the one it is given, which holds the revision
- * as long as that was not compacted away. Between steps the index may change.
+ * It holds no engine transaction: each step reads through the one it is given, which holds the
+ * revision as long as that was not compacted away. Between steps the index may change.
  */
 
 import type { KeyCursor } from './key-cursor.ts'

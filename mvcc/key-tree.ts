@@ -8,12 +8,13 @@
  *
  * Invariants
  *   1. all leaves are at depth `height`; only an empty tree has an empty node, its root leaf.
- *   2. separator i ≥ 1 of a branch is the first record of child i's subtree; separator 0 is not used.
+ *   2. separator i ≥ 1 of a branch is the first record of child i's subtree; separator 0 is not
+ *      used.
  *   3. leaves are chained in key order.
  *
  * A leaf that is split because something was appended behind the last key stays full, so that keys
- * arriving in order fill the tree. Removal frees nodes that become empty and merges nothing: keys are
- * removed by undo and by compaction only.
+ * arriving in order fill the tree. Removal frees nodes that become empty and merges nothing: keys
+ * are removed by undo and by compaction only.
  */
 
 import { assert } from '../base/assert.ts'
@@ -76,8 +77,8 @@ export class KeyTree {
   }
 
   /**
-   * Looks for a key's place: afterwards `place` is the first record not smaller than it. The answer says
-   * whether it is the key's own.
+   * Looks for a key's place: afterwards `place` is the first record not smaller than it. The answer
+   * says whether it is the key's own.
    */
   seek(key: Uint8Array, place: LeafPlace): boolean {
     const found = this.#descend(key)
@@ -123,7 +124,8 @@ export class KeyTree {
     if (count < this.#leafMax) {
       this.#insertWord(leaf, RECORDS, { count, position, value: record })
       this.#setWord(leaf, COUNT, count + 1)
-      // A new smallest key stays left of every separator: descents take child 0 below the first one.
+      // A new smallest key stays left of every separator: descents take child 0 below the first
+      // one.
       return
     }
     this.#splitLeaf(leaf, position, record)
@@ -202,9 +204,16 @@ export class KeyTree {
     return this.#positions[this.#height] as number
   }
 
-  /** Fills the path; true when the leaf position is the key's own. */
+  /**
+   * Fills the path; true when the leaf position is the key's own.
+   *
+   * The key lies between the last record found below it and the last one found above, so what it
+   * shares with both need not be compared again: keys often begin alike.
+   */
   #descend(key: Uint8Array): boolean {
     const records = this.#records
+    let sharedBelow = 0
+    let sharedAbove = 0
     let node = this.#root
     const height = this.#height
     for (let level = 0; level < height; level++) {
@@ -214,8 +223,15 @@ export class KeyTree {
       let high = words[at + COUNT] as number
       while (low < high) {
         const middle = (low + high) >>> 1
-        if (records.compare(words[at + SEPARATORS + middle] as number, key) <= 0) low = middle + 1
-        else high = middle
+        const shared = sharedBelow < sharedAbove ? sharedBelow : sharedAbove
+        const separator = words[at + SEPARATORS + middle] as number
+        if (records.compareFrom(separator, key, shared) <= 0) {
+          low = middle + 1
+          sharedBelow = records.matched
+        } else {
+          high = middle
+          sharedAbove = records.matched
+        }
       }
       this.#path[level] = node
       this.#positions[level] = low - 1
@@ -228,10 +244,14 @@ export class KeyTree {
     let found = false
     while (low < high) {
       const middle = (low + high) >>> 1
-      const order = records.compare(words[at + RECORDS + middle] as number, key)
-      if (order < 0) low = middle + 1
-      else {
+      const shared = sharedBelow < sharedAbove ? sharedBelow : sharedAbove
+      const order = records.compareFrom(words[at + RECORDS + middle] as number, key, shared)
+      if (order < 0) {
+        low = middle + 1
+        sharedBelow = records.matched
+      } else {
         high = middle
+        sharedAbove = records.matched
         if (order === 0) found = true
       }
     }

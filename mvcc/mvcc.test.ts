@@ -242,7 +242,7 @@ describe('transactions', () => {
     expect(rows()).toEqual(['{2 0} c=1 2/2 v1'])
   })
 
-  test('a failure after the first write breaks the group; its rollback takes everything back', async () => {
+  test('a failure after the first write breaks the group, and rollback undoes it', async () => {
     await write((txn) => txn.put(putOf('a', '1'), show))
     const tx = await engine.begin({ writable: true })
     const writing = mvcc.beginGroup(tx)

@@ -1,10 +1,11 @@
 /**
  * The multi-version core: revisions over an engine file in etcd's schema.
  *
- * `revision` is the newest one made, durable or not; who serves readers decides which revision they may
- * see and gives it to `read`. Writers work in groups: a `WriteGroup` belongs to one engine transaction and
- * runs any number of writing transactions on it, each with its own revision. When the engine
- * transaction failed or was rolled back, the group's `rollback` takes index and revision back with it.
+ * `revision` is the newest one made, durable or not; who serves readers decides which revision they
+ * may see and gives it to `read`. Writers work in groups: a `WriteGroup` belongs to one engine
+ * transaction and runs any number of writing transactions on it, each with its own revision. When
+ * the engine transaction failed or was rolled back, the group's `rollback` takes index and revision
+ * back with it.
  *
  * There is one group at a time. Nothing here is asynchronous but `restore` (restore.ts).
  */
@@ -102,8 +103,8 @@ export class WriteGroup {
   }
 
   /**
-   * Runs one writing transaction. What it throws before it wrote anything concerns it alone, and the
-   * group goes on; after that the group is broken.
+   * Runs one writing transaction. What it throws before it wrote anything concerns it alone, and
+   * the group goes on; after that the group is broken.
    */
   run<T>(work: (txn: WriteTxn) => T): T {
     assert(this.#isOpen && !this.#isBroken, 'the write group is over')

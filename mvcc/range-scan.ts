@@ -1,9 +1,9 @@
 /**
  * One range, read in steps, so that whoever reads a large one can let others run in between.
  *
- * In key order it reads a row only for what it returns and counts the rest in the index. Sorted by a
- * revision or version, it sorts what the index knows and then reads the rows within the limit. Only
- * sorted by value does it read every row of the span.
+ * In key order it reads a row only for what it returns and counts the rest in the index. Sorted by
+ * a revision or version, it sorts what the index knows and then reads the rows within the limit.
+ * Only sorted by value does it read every row of the span.
  *
  * The engine transaction must stay open until the last step; rows are lent to `make` one at a time.
  */

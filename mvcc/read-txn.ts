@@ -50,7 +50,9 @@ export class ReadTxn {
     return new RangeScan(this.#source(this.#resolve(request.revision)), request, make)
   }
 
-  /** Begins an iteration at a revision (0: the current one); later steps may use later transactions. */
+  /**
+   * Begins an iteration at a revision (0: the current one); later steps may use later transactions.
+   */
   scan(request: RangeRequest): KeyScan {
     return new KeyScan(this.#mvcc.index, request, this.#resolve(request.revision))
   }

@@ -1,9 +1,11 @@
 /**
- * What the store is asked to do, in bytes and whole: every field is there, text is encoded, ranges are
- * resolved. Who makes them (the public store, a server) has checked types and copied the bytes.
+ * What the store is asked to do, in bytes and whole: every field is there, text is encoded, ranges
+ * are resolved. Who makes them (the public store, a server) has checked types and copied the bytes.
  */
 
-/** As the end of a span: no end, to the last key. (No key can lie below it, so it is no other end.) */
+/**
+ * As the end of a span: no end, to the last key. (No key can lie below it, so it is no other end.)
+ */
 export const TO_LAST_KEY: Uint8Array = new Uint8Array([0])
 
 /** A key, or the keys from `key` (inclusive) to `end` (exclusive). */

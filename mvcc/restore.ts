@@ -1,15 +1,16 @@
 /**
- * Builds the core of a store from its file: streams the `key` bucket in revision order into a new key
- * index, and checks every row against what the ones before it say.
+ * Builds the core of a store from its file: streams the `key` bucket in revision order into a new
+ * key index, and checks every row against what the ones before it say.
  *
- * The current revision is the highest of: the last row's, and what compaction notes, since a compaction may
- * have removed the last rows. A row with an empty value is etcd's mark of a raised revision and belongs
- * to no key.
+ * The current revision is the highest of: the last row's, and what compaction notes, since a
+ * compaction may have removed the last rows. A row with an empty value is etcd's mark of a raised
+ * revision and belongs to no key.
  */
 
 import type { Tx } from '../engine/index.ts'
 import { formatBytes } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
+import type { KeyValue } from '../proto/mvccpb.ts'
 import { KeyIndex } from './key-index.ts'
 import { KeyState, VERSION_MAX } from './key-records.ts'
 import { Mvcc } from './mvcc.ts'
@@ -64,25 +65,35 @@ function restoreRow(index: KeyIndex, read: RowRead): RevisionKey {
     throw new CorruptionError(`row ${formatBytes(rowKey)} of bucket "key" is no revision`, { file })
   }
   const { main, sub } = revision
-  const damaged = (message: string): CorruptionError =>
-    new CorruptionError(`row of revision ${main}.${sub} ${message}`, { file })
   if (main < last.main || (main === last.main && sub <= last.sub && last.main > 0)) {
-    throw damaged(`follows revision ${last.main}.${last.sub}`)
+    throw damagedRow(file, revision, `follows revision ${last.main}.${last.sub}`)
   }
-  if (sub > SUB_MAX) throw damaged('has a sub beyond 32 bits')
+  if (sub > SUB_MAX) throw damagedRow(file, revision, 'has a sub beyond 32 bits')
   if (row.length === 0) return revision
-  const kv = decodeRow(row, damaged)
-  if (kv.key.length === 0) throw damaged('names no key')
-  const inKey = (message: string): CorruptionError =>
-    damaged(`is damaged: key ${formatBytes(kv.key)}: ${message}`)
-  if (revision.isTombstone) state.set(main, sub, 0, 0)
-  else {
-    if (kv.modRevision !== main) throw inKey(`modified at revision ${kv.modRevision}`)
-    if (kv.createRevision < 1) throw inKey(`created at revision ${kv.createRevision}`)
-    if (kv.version < 1 || kv.version > VERSION_MAX) throw inKey(`version ${kv.version}`)
-    state.set(main, sub, kv.createRevision, kv.version)
+  const kv = decodeRow(row, (message) => damagedRow(file, revision, message))
+  if (kv.key.length === 0) throw damagedRow(file, revision, 'names no key')
+  const problem = faultOf(kv, revision) ?? index.restore(kv.key, state)
+  if (problem !== undefined) {
+    throw damagedRow(file, revision, `is damaged: key ${formatBytes(kv.key)}: ${problem}`)
   }
-  const problem = index.restore(kv.key, state)
-  if (problem !== undefined) throw inKey(problem)
   return revision
+}
+
+/** What is wrong with a row in itself; else `state` is filled with what it says. */
+function faultOf(kv: KeyValue, { main, sub, isTombstone }: RevisionKey): string | undefined {
+  if (isTombstone) {
+    state.set(main, sub, 0, 0)
+    return undefined
+  }
+  if (kv.modRevision !== main) return `modified at revision ${kv.modRevision}`
+  if (kv.createRevision < 1) return `created at revision ${kv.createRevision}`
+  if (kv.version < 1 || kv.version > VERSION_MAX) return `version ${kv.version}`
+  state.set(main, sub, kv.createRevision, kv.version)
+  return undefined
+}
+
+function damagedRow(file: string, revision: RevisionKey, message: string): CorruptionError {
+  return new CorruptionError(`row of revision ${revision.main}.${revision.sub} ${message}`, {
+    file,
+  })
 }

@@ -1,5 +1,6 @@
 /**
- * Revisions: where a change stands in the store's history, and the key of its row in the `key` bucket.
+ * Revisions: where a change stands in the store's history, and the key of its row in the `key`
+ * bucket.
  *
  *   0   8  main   big-endian; one per transaction that changed something, 2 for the first
  *   8   1  '_'
@@ -56,8 +57,8 @@ export function encodeTombstoneKey(main: number, sub: number): Uint8Array {
 }
 
 /**
- * Reads a row key; undefined when it isn't one: another length, separator or mark, or a number beyond
- * 2^53.
+ * Reads a row key; undefined when it isn't one: another length, separator or mark, or a number
+ * beyond 2^53.
  */
 export function decodeRevisionKey(key: Uint8Array): RevisionKey | undefined {
   const isTombstone = key.length === TOMBSTONE_KEY_SIZE

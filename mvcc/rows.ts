@@ -1,8 +1,8 @@
 /**
  * The rows of the `key` bucket: revision → KeyValue, in one engine transaction.
  *
- * What is read is lent: valid until the transaction ends, and within a writing one until its next write.
- * A row that is missing or can't be read is damage: the key index says that it is there.
+ * What is read is lent: valid until the transaction ends, and within a writing one until its next
+ * write. A row that is missing or can't be read is damage: the key index says that it is there.
  */
 
 import type { Bucket, Tx } from '../engine/index.ts'

@@ -2,7 +2,8 @@
  * etcd's buckets, and what its `meta` bucket says of compaction.
  *
  *   key    revision key (revision.ts) → mvccpb.KeyValue; a tombstone's has its key only
- *   meta   scheduledCompactRev, finishedCompactRev → a revision key with sub 0; other entries are etcd's own
+ *   meta   scheduledCompactRev, finishedCompactRev → a revision key with sub 0; and entries that
+ *          are etcd's own
  *
  * The other buckets belong to other rooms, or are there because etcd's tools expect them.
  * Source: etcd server/storage/schema/bucket.go.

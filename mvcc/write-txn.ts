@@ -1,11 +1,12 @@
 /**
- * One writing transaction: whatever it changes gets one new revision, and nothing changed makes none.
+ * One writing transaction: whatever it changes gets one new revision, and nothing changed makes
+ * none.
  *
  *   main  the revision after the newest one, shared by all its changes
  *   sub   counts its changes from 0, in the order they are made
  *
- * Everything that can be said against a request is said before its first write: once `isDirty`, only the
- * engine can fail, and the engine transaction must be rolled back with all that shares it.
+ * Everything that can be said against a request is said before its first write: once `isDirty`,
+ * only the engine can fail, and the engine transaction must be rolled back with all that shares it.
  *
  * Reads inside see the writes before them: they read at `main` as soon as there is one.
  */
@@ -54,7 +55,9 @@ export class WriteTxn {
     return this.#isDirty
   }
 
-  /** The store's revision as this transaction sees it: a new one as soon as it changed something. */
+  /**
+   * The store's revision as this transaction sees it: a new one as soon as it changed something.
+   */
   get revision(): number {
     return this.#changeCount > 0 ? this.#before + 1 : this.#before
   }
@@ -103,7 +106,8 @@ export class WriteTxn {
   }
 
   /**
-   * Judges the compares against the state before the transaction, checks the chosen list, then runs it.
+   * Judges the compares against the state before the transaction, checks the chosen list, then runs
+   * it.
    * @throws {KvError} as its operations
    */
   txn<T>(request: TxnRequest, make: (op: OpRequest) => MakeResult<T>): TxnResult<T> {

@@ -1,8 +1,8 @@
 /**
  * From the arguments of a call to the core's requests: checked, encoded, copied, ranges resolved.
  *
- * Slips are thrown at once. Operating errors (an empty key, a request too large) are only noted, since a
- * closed store or an aborted signal comes before them; `throwRefusal` throws the first.
+ * Slips are thrown at once. Operating errors (an empty key, a request too large) are only noted,
+ * since a closed store or an aborted signal comes before them; `throwRefusal` throws the first.
  */
 
 import { EMPTY_BYTES, compareBytes, copyBytes } from '../base/bytes.ts'
@@ -65,7 +65,9 @@ export class Arguments {
     this.codec = codec
   }
 
-  /** Throws the first operating error noted; call it when slips, closing and aborting are ruled out. */
+  /**
+   * Throws the first operating error noted; call it when slips, closing and aborting are ruled out.
+   */
   throwRefusal(): void {
     if (this.#refusal !== undefined) throw this.#refusal
   }

@@ -1,5 +1,6 @@
 /**
- * Encodings: values in as bytes, keys and values out as what the encoding says. See types/encoding.ts.
+ * Encodings: values in as bytes, keys and values out as what the encoding says. See
+ * types/encoding.ts.
  *
  * What goes in is copied; what comes out is made anew, so nothing is shared with either side.
  */
@@ -15,11 +16,11 @@ export type OutputKey = string | Uint8Array
 export interface Codec {
   readonly encoding: BuiltEncoding
   /** A value's bytes, owned. Throws a TypeError that begins with `name`. */
-  encodeValue(value: unknown, name: string): Uint8Array
+  readonly encodeValue: (value: unknown, name: string) => Uint8Array
   /** @throws {KvError} `KV_DECODE` */
-  decodeKey(key: Uint8Array): OutputKey
+  readonly decodeKey: (key: Uint8Array) => OutputKey
   /** @throws {KvError} `KV_DECODE`, naming the key */
-  decodeValue(key: Uint8Array, value: Uint8Array): unknown
+  readonly decodeValue: (key: Uint8Array, value: Uint8Array) => unknown
 }
 
 /** Text or bytes as bytes of their own. */
@@ -46,14 +47,7 @@ const json: Codec = {
   encoding: 'json',
   encodeValue: encodeJson,
   decodeKey: utf8.decodeKey,
-  decodeValue(key, value) {
-    const source = text(key, value, 'JSON')
-    try {
-      return JSON.parse(source)
-    } catch (error) {
-      throw undecodable(key, 'JSON', error)
-    }
-  },
+  decodeValue: decodeJson,
 }
 
 const CODECS: Readonly<Record<BuiltEncoding, Codec>> = { utf8, bytes, json }
@@ -85,6 +79,16 @@ function encodeJson(value: unknown, name: string): Uint8Array {
   return toBytes(source, name)
 }
 
+function decodeJson(key: Uint8Array, value: Uint8Array): unknown {
+  const source = text(key, value, 'JSON')
+  try {
+    const decoded: unknown = JSON.parse(source)
+    return decoded
+  } catch (error) {
+    throw undecodable(key, 'JSON', error)
+  }
+}
+
 function text(key: Uint8Array, source: Uint8Array, expected: string): string {
   const decoded = decodeText(source)
   if (decoded === undefined) throw undecodable(key, expected)
@@ -94,7 +98,7 @@ function text(key: Uint8Array, source: Uint8Array, expected: string): string {
 function undecodable(key: Uint8Array, expected: string, cause?: unknown): KvError {
   return new KvError(
     'KV_DECODE',
-    `key ${formatBytes(key)}: what is stored is no ${expected}; it can be read with encoding 'bytes'`,
+    `key ${formatBytes(key)}: what is stored is no ${expected}; encoding 'bytes' can read it`,
     { cause },
   )
 }

@@ -1,11 +1,11 @@
 /**
  * The store of a data directory: what `open()` returns.
  *
- * Every method reads and checks its arguments before it returns to the event loop for the first time. Reads go to
- * the visible root at once; writes go through the group queue.
+ * Every method reads and checks its arguments before it returns to the event loop for the first
+ * time. Reads go to the visible root at once; writes go through the group queue.
  *
- * The class takes arguments as they come and gives out what the encoding says; `open()` gives it the type
- * that promises it.
+ * The class takes arguments as they come and gives out what the encoding says; `open()` gives it
+ * the type that promises it.
  */
 
 import type { Engine } from '../engine/index.ts'

@@ -1,8 +1,9 @@
 /**
- * Reading an options object: every field known, each of the right type, complaints named after the field.
+ * Reading an options object: every field known, each of the right type, complaints named after the
+ * field.
  *
- * The rules are docs/decisions/0003-store-arguments.md. Fields are copied when the object is read, so that
- * getters run once and later changes change nothing. `undefined` is the same as absent.
+ * The rules are docs/decisions/0003-store-arguments.md. Fields are copied when the object is read,
+ * so that getters run once and later changes change nothing. `undefined` is the same as absent.
  */
 
 import { describeType, toBytes } from '../base/text.ts'
@@ -15,8 +16,8 @@ export class Fields {
   readonly #path: string
 
   /**
-   * `name` is what the object itself is called, `path` what stands before its fields' names, such as
-   * `success[2].`. Throws a TypeError for what is no options object and for unknown fields.
+   * `name` is what the object itself is called, `path` what stands before its fields' names, such
+   * as `success[2].`. Throws a TypeError for what is no options object and for unknown fields.
    */
   constructor(input: unknown, known: ReadonlySet<string>, place: FieldPlace) {
     if (typeof input !== 'object' || input === null || Array.isArray(input)) {

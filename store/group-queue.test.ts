@@ -36,7 +36,7 @@ async function outcomes(calls: readonly Promise<unknown>[]): Promise<unknown[]> 
   const settled = await Promise.allSettled(calls)
   return settled.map((each) => {
     if (each.status === 'rejected') {
-      const { reason }: { reason: unknown } = each
+      const reason: unknown = each.reason
       return isKvError(reason) ? `${reason.code} ${reason.outcome}` : String(reason)
     }
     const { value } = each
@@ -160,7 +160,7 @@ describe('what is not durable', () => {
 })
 
 describe('a commit that fails', () => {
-  test('in its last sync rejects the whole group with an unknown outcome and poisons the store', async () => {
+  test('in its last sync: the outcome is unknown, and the store is poisoned', async () => {
     const disk = new MemoryDisk()
     const store = await openAll(disk)
     await store.put('a', '1')

@@ -6,14 +6,16 @@
  *
  * Invariants
  *   1. Writes run, and resolve or reject, in the order of `submit`.
- *   2. Nothing resolves or rejects by what it read at the head before all that it read is durable, also what
- *      wrote nothing.
+ *   2. Nothing resolves or rejects by what it read at the head before all that it read is durable,
+ *      also what wrote nothing.
  *   3. A write that fails on its own checks rejects alone. One that fails half-way takes the engine
- *      transaction with it; the group is then run again one by one, each in a transaction of its own.
- *   4. A commit that fails without having happened is also run again one by one; one whose engine is poisoned
- *      rejects the group with its error, and the queue is poisoned too.
+ *      transaction with it; the group is then run again one by one, each in a transaction of its
+ *      own.
+ *   4. A commit that fails without having happened is also run again one by one; one whose engine
+ *      is poisoned rejects the group with its error, and the queue is poisoned too.
  *
- * Back-pressure belongs into `submit`, which knows each write's size; nothing is refused for it yet.
+ * Back-pressure belongs into `submit`, which knows each write's size; nothing is refused for it
+ * yet.
  */
 
 import type { Engine, Tx } from '../engine/index.ts'
@@ -44,7 +46,9 @@ export interface GroupQueueSetup {
   readonly engine: Engine
   readonly mvcc: Mvcc
   readonly clock: Clock
-  /** Called when the core's newest revision is durable, with an engine transaction that holds it. */
+  /**
+   * Called when the core's newest revision is durable, with an engine transaction that holds it.
+   */
   readonly publish: (tx: Tx) => void
 }
 
@@ -70,14 +74,14 @@ export class GroupQueue {
     if (this.#poison === undefined) return
     throw new KvError(
       'KV_POISONED',
-      `${this.#engine.path}: an earlier failure makes it unsafe to go on; close the store and open it again`,
+      `${this.#engine.path}: an earlier failure makes it unsafe to go on; close and open it again`,
       { cause: this.#poison.cause },
     )
   }
 
   /**
-   * Queues a write. `run` may run more than once, so it changes nothing but its transaction. Resolves with
-   * what it returned when that is durable.
+   * Queues a write. `run` may run more than once, so it changes nothing but its transaction.
+   * Resolves with what it returned when that is durable.
    */
   submit<T>(byteCount: number, run: (txn: WriteTxn) => T): Promise<T> {
     this.mustBeSound()
@@ -87,7 +91,8 @@ export class GroupQueue {
       this.#queue.push({ run, byteCount, resolve: settle, reject })
       if (this.#isRunning) return
       this.#isRunning = true
-      // Not a microtask: all calls of this turn are to be in the group, whatever callback they come from.
+      // Not a microtask: all calls of this turn are to be in the group, whatever callback they come
+      // from.
       setImmediate(() => void this.#work())
     })
   }
@@ -120,7 +125,9 @@ export class GroupQueue {
     return this.#queue.splice(0, count)
   }
 
-  /** Runs and commits a group; false: it did not happen, and is to be run one by one. Never throws. */
+  /**
+   * Runs and commits a group; false: it did not happen, and is to be run one by one. Never throws.
+   */
   async #commit(group: readonly Pending[]): Promise<boolean> {
     let tx: Tx
     try {
@@ -197,7 +204,8 @@ export class GroupQueue {
       assert(!tx.writable, 'readers read')
       this.#publish(tx)
     } catch (error) {
-      // What was committed is durable all the same, so its writes resolve; nothing newer can be read.
+      // What was committed is durable all the same, so its writes resolve; nothing newer can be
+      // read.
       this.#poison ??= { cause: error }
     }
   }

@@ -3,11 +3,12 @@
  *
  *   data/
  *     db      a bbolt file in etcd's schema
- *     lock    who has it open: a JSON object with the process's pid, start time and boot id; locked, too
+ *     lock    who has it open: a JSON object with the process's pid, start time and boot id;
+ *     locked, too
  *
- * The owner holds an exclusive lock on both files, a reader of a directory that nobody owns a shared one. `lock` is
- * taken first and then compared with what its path names, because whoever swaps a directory does so while
- * holding the lock of the old one.
+ * The owner holds an exclusive lock on both files, a reader of a directory that nobody owns a
+ * shared one. `lock` is taken first and then compared with what its path names, because whoever
+ * swaps a directory does so while holding the lock of the old one.
  */
 
 import { systemClock } from '../base/clock.ts'
@@ -50,9 +51,10 @@ const OPTIONS: ReadonlySet<string> = new Set([
  * One process at a time owns a directory, by one store. What comes out of the store is decided by
  * `encoding`: strings unless it says otherwise.
  *
- * @throws {KvError} `KV_LOCKED` when another store has it open still after `lockTimeoutMs`; `KV_LOCK_UNSUPPORTED` where
- *   files can't be locked; `KV_NOT_FOUND` (read-only and missing); `KV_READ_ONLY` (no leave to write); `KV_BAD_FILE`,
- *   `KV_BAD_VERSION`, `KV_CORRUPT`, `KV_NO_SPACE`, `KV_IO`
+ * @throws {KvError} `KV_LOCKED` when another store has it open still after `lockTimeoutMs`;
+ * `KV_LOCK_UNSUPPORTED` where
+ *   files can't be locked; `KV_NOT_FOUND` (read-only and missing); `KV_READ_ONLY` (no leave to
+ *   write); `KV_BAD_FILE`, `KV_BAD_VERSION`, `KV_CORRUPT`, `KV_NO_SPACE`, `KV_IO`
  */
 export function open<E extends BuiltEncoding = 'utf8'>(
   directory: string,

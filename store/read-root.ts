@@ -1,8 +1,8 @@
 /**
  * What readers see: the newest durable revision, through one engine transaction that pins its root.
  *
- * There is one visible root at a time. A commit that has become durable replaces it; readers under way
- * keep the one they began with until they are through, and it ends with the last of them.
+ * There is one visible root at a time. A commit that has become durable replaces it; readers under
+ * way keep the one they began with until they are through, and it ends with the last of them.
  */
 
 import type { Tx } from '../engine/index.ts'
@@ -72,7 +72,10 @@ export class ReadRoots {
     before.unpin()
   }
 
-  /** Ends the visible root and resolves when the last reader is through. Nothing may be pinned after. */
+  /**
+   * Ends the visible root and resolves when the last reader is through. Nothing may be pinned
+   * after.
+   */
   async close(): Promise<void> {
     const empty = new Promise<void>((resolve) => {
       this.#whenEmpty = resolve

@@ -1,7 +1,7 @@
 /**
- * What the store's calls return. Data of the caller's own, each with a `toJSON`: the same fields, numbers as
- * decimal strings as etcd's JSON has them, bytes as base64, absent fields left out. A decoded value
- * is the user's and stays as it is.
+ * What the store's calls return. Data of the caller's own, each with a `toJSON`: the same fields,
+ * numbers as decimal strings as etcd's JSON has them, bytes as base64, absent fields left out. A
+ * decoded value is the user's and stays as it is.
  */
 
 import type { KeyValue as Row } from '../proto/mvccpb.ts'

@@ -1,5 +1,6 @@
 /**
- * The iteration that `scan()` returns: key by key at one revision, through whatever root is visible then.
+ * The iteration that `scan()` returns: key by key at one revision, through whatever root is visible
+ * then.
  *
  * It holds nothing between two entries, so it may be dropped at any time. Its entries come without
  * waiting as long as a step is short; then it lets the event loop run.

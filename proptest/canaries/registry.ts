@@ -5,8 +5,8 @@
  *
  *   name      the fault, as a person would say it
  *   file      the source to change
- *   find      text that occurs in it exactly once; a row whose text is gone fails, so that no canary
- *             dies quietly when the code moves on
+ *   find      text that occurs in it exactly once; a row whose text is gone fails, so that no
+ *             canary dies quietly when the code moves on
  *   replace   what stands there instead; the file must still load
  *   test      the test file that catches it, and
  *   testName  part of the full name of the narrowest test that does (groups and name, joined by
@@ -42,5 +42,86 @@ export const CANARIES: readonly Canary[] = [
     replace: 'return bSize - aSize',
     test: 'base/bytes.test.ts',
     testName: 'agrees with Buffer.compare()',
+  },
+  {
+    name: 'a failed group leaves its changes in the key index',
+    file: 'mvcc/mvcc.ts',
+    find: '    this.#mvcc.index.undo(this.#mark)\n',
+    replace: '',
+    test: 'mvcc/mvcc.test.ts',
+    testName: 'transactions a failure after the first write breaks the group',
+  },
+  {
+    name: 'a removed key left as a separator of the key tree',
+    file: 'mvcc/key-tree.ts',
+    find: 'this.#replaceSeparator(this.#height, this.#record(leaf, 0))',
+    replace: 'this.#record(leaf, 0)',
+    test: 'mvcc/key-index.test.ts',
+    testName: 'KeyIndex agrees with the model after any puts, tombstones and undos',
+    mayHang: true,
+  },
+  {
+    name: 'a reader sees what is not durable',
+    file: 'mvcc/read-txn.ts',
+    find: 'return requested === 0 ? this.revision : requested',
+    replace: 'return requested === 0 ? this.#mvcc.revision : requested',
+    test: 'store/group-queue.test.ts',
+    testName: 'what is not durable is not visible',
+  },
+  {
+    name: 'a write acknowledged before its commit',
+    file: 'store/group-queue.ts',
+    find: 'settled.push({ pending, outcome: { result: writing.run(pending.run) } })',
+    replace: 'pending.resolve(writing.run(pending.run))',
+    test: 'store/group-queue.test.ts',
+    testName: 'a commit that fails in its last sync',
+  },
+  {
+    name: 'the first sync of a commit dropped',
+    file: 'engine/commit.ts',
+    find: "    phase = 'pages sync'\n    yield 'data'\n",
+    replace: "    phase = 'pages sync'\n",
+    test: 'proptest/faults/power-cut.test.ts',
+    testName: 'nothing acknowledged is lost',
+  },
+  {
+    name: 'the last sync of a commit dropped',
+    file: 'engine/commit.ts',
+    find: "plan.meta.slot * core.pageSizeBytes)\n    yield 'data'\n",
+    replace: 'plan.meta.slot * core.pageSizeBytes)\n',
+    test: 'proptest/faults/power-cut.test.ts',
+    testName: 'nothing acknowledged is lost',
+  },
+  {
+    name: 'pages of the previous generation reused',
+    file: 'engine/core.ts',
+    find: 'if (this.previous !== undefined) pins.push(this.previous.txid)',
+    replace: '',
+    test: 'proptest/faults/power-cut.test.ts',
+    testName: 'nothing acknowledged is lost',
+  },
+  {
+    name: 'pages of an open reader reused',
+    file: 'engine/core.ts',
+    find: 'for (const reader of this.readers) pins.push(reader.id)',
+    replace: '',
+    test: 'proptest/engine/model.test.ts',
+    testName: 'in pages of 1 KiB',
+  },
+  {
+    name: "a separator other than its child's first key",
+    file: 'engine/balance.ts',
+    find: 'parent.setSeparator(i, child.bytes, child.keyStart(0), child.keySize(0))',
+    replace: '',
+    test: 'proptest/engine/model.test.ts',
+    testName: 'in pages of 1 KiB',
+  },
+  {
+    name: 'a freelist of 65,535 ids in the narrow form',
+    file: 'engine/freelist-page.ts',
+    find: 'const isWide = ids.size >= FREELIST_COUNT_WIDE',
+    replace: 'const isWide = ids.size > FREELIST_COUNT_WIDE',
+    test: 'engine/freelist-page.test.ts',
+    testName: 'changes its form at 65,535 ids',
   },
 ]

@@ -1,10 +1,11 @@
 /**
- * The store's promise: what was acknowledged survives a power cut at any moment, nothing is half there, and
- * what readers saw before is never taken back.
+ * The store's promise: what was acknowledged survives a power cut at any moment, nothing is half
+ * there, and what readers saw before is never taken back.
  *
- * A workload of writes, some of them at once, runs on the disk in memory until the power goes at a random
- * operation. What the disk then holds is opened again: its history must be the history that the calls
- * make, up to some revision that is not below any acknowledged or read one. Then it goes on from there.
+ * A workload of writes, some of them at once, runs on the disk in memory until the power goes at a
+ * random operation. What the disk then holds is opened again: its history must be the history that
+ * the calls make, up to some revision that is not below any acknowledged or read one. Then it goes
+ * on from there.
  */
 import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'

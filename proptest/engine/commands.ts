@@ -1,8 +1,8 @@
 /**
  * Programs for the engine, as data: they shrink well, print short, and replay from a seed.
  *
- * A program says nothing about what exists. Its numbers are taken modulo what is there when it runs, so that
- * every program is legal and stays so when parts of it are left out.
+ * A program says nothing about what exists. Its numbers are taken modulo what is there when it
+ * runs, so that every program is legal and stays so when parts of it are left out.
  */
 
 import fc from 'fast-check'
@@ -281,8 +281,9 @@ export function programs(pageSizes: readonly number[], stepsMax: number): fc.Arb
 }
 
 /**
- * Many small commits over few keys whose values take from no page to a dozen: free space in crumbs, runs that
- * must be found between them, pages used again and again while readers come and go.
+ * Many small commits over few keys whose values take from no page to a dozen: free space in
+ * crumbs, runs that must be found between them, pages used again and again while readers come and
+ * go.
  */
 export function churns(pageSizeBytes: number, stepsMax: number): fc.Arbitrary<Program> {
   const churnKey = fc.record({ n: fc.nat(60), isKnown: fc.constant(false), pad: fc.constant(0) })

@@ -1,4 +1,7 @@
-/** Whether what an engine holds is what the model holds: every key and value, both ways, and by seeking. */
+/**
+ * Whether what an engine holds is what the model holds: every key and value, both ways, and by
+ * seeking.
+ */
 
 import type { Bucket, Cursor, Entry, Tx } from '../../engine/index.ts'
 import { ModelBucket, ModelError } from './model.ts'

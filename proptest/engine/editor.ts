@@ -1,11 +1,14 @@
 /**
- * Applies edits to a transaction and to a copy of the model side by side, and compares every answer.
+ * Applies edits to a transaction and to a copy of the model side by side, and compares every
+ * answer.
  *
- * Input buffers are scribbled over after each call, and what was lent is compared with a copy when the edits are
- * over: the engine copies on the way in, and what it lends stays until the transaction ends.
+ * Input buffers are scribbled over after each call, and what was lent is compared with a copy when
+ * the edits are over: the engine copies on the way in, and what it lends stays until the
+ * transaction ends.
  */
 
-import { ModelBucket, ModelCursor, bucketPaths } from './model.ts'
+import type { ModelBucket } from './model.ts'
+import { ModelCursor, bucketPaths } from './model.ts'
 import {
   bytesOf,
   compareEntry,
@@ -14,8 +17,8 @@ import {
   outcomeOf,
   show,
   textOf,
+  Mismatch,
 } from './compare.ts'
-import { Mismatch } from './compare.ts'
 import type { CallOutcome } from './compare.ts'
 import type { Edit, KeyChoice, Move, Order } from './commands.ts'
 import type { Bucket, Cursor, Entry, Tx } from '../../engine/index.ts'

@@ -1,6 +1,7 @@
 /**
- * All small cases, not samples: every sequence of up to five edits of a tiny alphabet, and every pair of edits in
- * trees of one to three levels. Each runs in one transaction and again with a commit after each edit.
+ * All small cases, not samples: every sequence of up to five edits of a tiny alphabet, and every
+ * pair of edits in trees of one to three levels. Each runs in one transaction and again with a
+ * commit after each edit.
  */
 
 import { expect, test } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * The same programs without KV_VERIFY. With it what the engine lends is a copy; without it a view of the page or
- * heap itself, which must not change until its transaction ends.
+ * The same programs without KV_VERIFY. With it what the engine lends is a copy; without it a view
+ * of the page or heap itself, which must not change until its transaction ends.
  */
 
 import fc from 'fast-check'

@@ -12,7 +12,9 @@ export interface MemoryEngine {
   readonly engine: Engine
 }
 
-/** Opens an engine on `disk`, or on an empty one of its own, with pages of 1 KiB where it is new. */
+/**
+ * Opens an engine on `disk`, or on an empty one of its own, with pages of 1 KiB where it is new.
+ */
 export async function openInMemory(
   options: EngineOptions = {},
   disk: MemoryDisk = new MemoryDisk(),

@@ -1,10 +1,11 @@
 /**
  * What the engine should be: buckets as plain maps, sorted when someone looks at the order.
  *
- * A committed state is never edited: a write transaction edits a copy of the newest one, and a reader keeps
- * the state it began at. Nothing here is shared with the engine.
+ * A committed state is never edited: a write transaction edits a copy of the newest one, and a
+ * reader keeps the state it began at. Nothing here is shared with the engine.
  *
- * A key is a string with one character a byte (latin1), so that the order of strings is the order of bytes.
+ * A key is a string with one character a byte (latin1), so that the order of strings is the order
+ * of bytes.
  */
 
 /** What an operation is refused with: a `KvError` code, or the name of a built-in error class. */
@@ -150,8 +151,9 @@ export function bucketPaths(root: ModelBucket): readonly (readonly string[])[] {
 }
 
 /**
- * The documented cursor: a key and whether it stands on it. `next` is the smallest key larger than its own
- * and `prev` the largest smaller, as the bucket is at that moment; where there is none it stays.
+ * The documented cursor: a key and whether it stands on it. `next` is the smallest key larger than
+ * its own and `prev` the largest smaller, as the bucket is at that moment; where there is none it
+ * stays.
  */
 export class ModelCursor {
   readonly #bucket: ModelBucket

@@ -3,8 +3,7 @@
 import { MemoryDisk } from '../../disk/memory-disk.ts'
 import { openEngine } from '../../engine/index.ts'
 import type { Engine, Tx } from '../../engine/index.ts'
-import { compareAll, mustEqual, outcomeOf } from './compare.ts'
-import { Mismatch } from './compare.ts'
+import { compareAll, mustEqual, outcomeOf, Mismatch } from './compare.ts'
 import type { Program, Step } from './commands.ts'
 import { Editor } from './editor.ts'
 import { ModelBucket } from './model.ts'
@@ -157,8 +156,9 @@ class ProgramRun {
   }
 
   /**
-   * Readers that begin while the disk syncs see the state before. And at every such moment both kept
-   * generations are whole in the file: the power may go, and the newer one may turn out to be damaged.
+   * Readers that begin while the disk syncs see the state before. And at every such moment both
+   * kept generations are whole in the file: the power may go, and the newer one may turn out to be
+   * damaged.
    */
   async #commitAsync(tx: Tx): Promise<void> {
     const { txid } = this.#engine
@@ -214,7 +214,10 @@ class ProgramRun {
     await older.close()
   }
 
-  /** The older generation of the file as it stands now: before `txid`, or `txid` once the new meta is there. */
+  /**
+   * The older generation of the file as it stands now: before `txid`, or `txid` once the new meta
+   * is there.
+   */
   async #peekInFlight(txid: number): Promise<void> {
     const older = await openOlder(this.#disk.clone())
     if (older.txid !== txid) mustEqual(older.txid, txid - 1, 'txid in flight')

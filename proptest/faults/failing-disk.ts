@@ -1,9 +1,10 @@
 /**
- * A disk that fails: runs a workload in which one operation (or that and all later ones of its kind)
- * fails, and claims what the failure must and must not do.
+ * A disk that fails: runs a workload in which one operation (or that and all later ones of its
+ * kind) fails, and claims what the failure must and must not do.
  *
  *   what failed                        code          outcome   handle afterwards
- *   growing or a data page: ENOSPC     KV_NO_SPACE   none      usable, and the same commit succeeds with room
+ *   growing or a data page: ENOSPC     KV_NO_SPACE   none      usable, and the same commit succeeds
+ *   with room
  *   growing or a data page: else       KV_IO         none      poisoned
  *   a sync before the meta             by errno      none      poisoned
  *   the meta, or the sync after it     by errno      unknown   poisoned
@@ -197,7 +198,10 @@ async function claimUsable({ session, rest, workload, mend }: Failed): Promise<v
   claim(session.acknowledged === workload.contents.length - 1, 'commits were lost')
 }
 
-/** Opens what the failure left on the same, mended disk; then the power goes, and nothing may be lost. */
+/**
+ * Opens what the failure left on the same, mended disk; then the power goes, and nothing may be
+ * lost.
+ */
 async function claimReopens(
   disk: MemoryDisk,
   session: Session,

@@ -1,6 +1,7 @@
 /**
- * Writing on from an older generation while a newer meta stands in the file: the power goes before the new
- * commit's meta is written, and the newer one must not come back over pages that were used again.
+ * Writing on from an older generation while a newer meta stands in the file: the power goes before
+ * the new commit's meta is written, and the newer one must not come back over pages that were used
+ * again.
  */
 
 import { expect, test } from 'vitest'

@@ -3,13 +3,14 @@
  * may be found afterwards.
  *
  * What is claimed of each image found:
- *   1. it opens, and holds exactly the content of one commit: the last acknowledged one or, where one
- *      was under way, that one;
- *   2. `check` finds nothing, and where both metas can be read the generation before is whole too, and is
- *      the commit before;
+ *   1. it opens, and holds exactly the content of one commit: the last acknowledged one or, where
+ *      one was under way, that one;
+ *   2. `check` finds nothing, and where both metas can be read the generation before is whole too,
+ *      and is the commit before;
  *   3. with its newest meta damaged it opens at that generation and says so;
  *   4. writing goes on from it, and so it does when the power goes again during the recovery;
- *   5. what a process sees that opens the file after another was killed stays, though the power goes then.
+ *   5. what a process sees that opens the file after another was killed stays, though the power
+ *      goes then.
  */
 
 import { Random } from '../../base/random.ts'

@@ -3,8 +3,9 @@
  *
  *   tsx proptest/faults/soak.ts [--cases N] [--seed S] [--workloads W]
  *
- * Each case is one image of what a power loss may leave, with all claims of power-cut.ts. Workload i has
- * the seed S + i, so a run is taken up again with the seed it names last, and a failure is replayed with
+ * Each case is one image of what a power loss may leave, with all claims of power-cut.ts. Workload
+ * i has the seed S + i, so a run is taken up again with the seed it names last, and a failure is
+ * replayed with
  * `--seed` of its workload and `--workloads 1`.
  */
 

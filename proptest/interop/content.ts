@@ -1,6 +1,7 @@
 /**
- * The whole content of a file, told in key order, and two forms of it that agree with the Go program's
- * (`interop/bbolt/content.go`): a digest for comparing, a list of lines for seeing where two differ.
+ * The whole content of a file, told in key order, and two forms of it that agree with the Go
+ * program's (`interop/bbolt/content.go`): a digest for comparing, a list of lines for seeing where
+ * two differ.
  *
  * The digest is the SHA-256 of
  *
@@ -161,6 +162,37 @@ export function dumpOf(source: Source, limit: number): DumpLine[] {
   const dumper = new Dumper(limit)
   visit(source, dumper)
   return dumper.lines
+}
+
+class Collector implements Visitor {
+  readonly root = new BucketModel()
+  readonly #open: BucketModel[] = [this.root]
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.#top().entries.set(Buffer.from(key).toString('hex'), Buffer.from(value).toString('hex'))
+  }
+
+  enter(name: Uint8Array, sequence: bigint): void {
+    const child = new BucketModel()
+    child.sequence = sequence
+    this.#top().entries.set(Buffer.from(name).toString('hex'), child)
+    this.#open.push(child)
+  }
+
+  leave(): void {
+    this.#open.pop()
+  }
+
+  #top(): BucketModel {
+    return this.#open.at(-1) ?? this.root
+  }
+}
+
+/** A whole content as a model. */
+export function modelOf(source: Source): BucketModel {
+  const collector = new Collector()
+  visit(source, collector)
+  return collector.root
 }
 
 /** Where two dumps first differ, for a message; undefined where they don't. */

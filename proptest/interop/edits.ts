@@ -1,8 +1,10 @@
 /**
- * Changes to a file, as plain data that the model, the engine and bbolt all carry out: an edit is one line of a
- * script of the Go program (`interop/bbolt/script.go`), a transaction is its edits and how it ended.
+ * Changes to a file, as plain data that the model, the engine and bbolt all carry out: an edit is
+ * one line of a script of the Go program (`interop/bbolt/script.go`), a transaction is its edits
+ * and how it ended.
  *
- * Paths, keys and values are lower-case hex. `moveBucket` is for the engine and the model only: bbolt 1.3.6 has none.
+ * Paths, keys and values are lower-case hex. `moveBucket` is for the engine and the model only:
+ * bbolt 1.3.6 has none.
  */
 
 import type { Line } from './go-program.ts'

@@ -4,8 +4,9 @@ import { expect } from 'vitest'
 import type { CheckReport, EngineOptions } from '../../engine/index.ts'
 import { openEngine } from '../../engine/index.ts'
 import type { Source } from './content.ts'
-import { digestOf, dumpOf, firstDifference } from './content.ts'
-import type { Bbolt } from './go-program.ts'
+import { digestOf, dumpOf, firstDifference, modelOf } from './content.ts'
+import { bbolt } from './go-program.ts'
+import type { BucketModel } from './model.ts'
 
 /** Longer values are shown by their digest. */
 const SHOWN_MAX = 64
@@ -17,7 +18,10 @@ export function findingsOf(report: CheckReport): string[] {
   )
 }
 
-/** Fails where our engine, opening the file anew, does not read `content` or its check finds anything. */
+/**
+ * Fails where our engine, opening the file anew, does not read `content` or its check finds
+ * anything.
+ */
 export async function expectReadByUs(
   path: string,
   content: Source,
@@ -36,13 +40,26 @@ export async function expectReadByUs(
   }
 }
 
-/** Fails where bbolt does not read `content`, or finds anything in the file. */
+/** What our engine reads in a file. */
+export async function contentOf(path: string, options: EngineOptions = {}): Promise<BucketModel> {
+  const engine = await openEngine(path, { readOnly: true, ...options })
+  try {
+    return engine.view((tx) => modelOf(tx))
+  } finally {
+    await engine.close()
+  }
+}
+
+/**
+ * Fails where bbolt does not read `content`, or finds anything in the file. `flags` go to the
+ * check.
+ */
 export async function expectReadByBbolt(
-  bbolt: Bbolt,
   path: string,
   content: Source,
+  flags: readonly string[] = [],
 ): Promise<void> {
-  const { findings, hash } = await bbolt.check(path)
+  const { findings, hash } = await bbolt.check(path, flags)
   expect(findings).toEqual([])
   if (hash !== digestOf(content)) {
     const dump = await bbolt.dump(path, SHOWN_MAX)

@@ -1,25 +1,10 @@
 /**
- * bbolt, as a program to put questions to: builds `interop/bbolt` with Go and runs it.
- *
- * The binary is built once for a given source and kept under node_modules/.cache, so that later runs start at once.
- * bbolt's own source comes from Debian's golang-github-coreos-bbolt-dev where it is installed, else from
- * Go's module cache or proxy.
- *
- * Without Go, `describeBbolt` skips and says so; with REVBOLT_REQUIRE_GO=1 it fails instead.
+ * bbolt, as a program to put questions to: runs `interop/bbolt`, and reads what it prints.
  */
 
-import { spawn, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync } from 'node:fs'
-import { rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { describe, test } from 'vitest'
+import { spawn } from 'node:child_process'
+import { programPath } from './go-build.ts'
 
-const DEBIAN_GOPATH = '/usr/share/gocode'
-const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
-const SOURCE = join(ROOT, 'interop', 'bbolt')
-const CACHE = join(ROOT, 'node_modules', '.cache', 'revbolt-interop')
 const RUN_TIMEOUT_MS = 120_000
 
 /** One line that the program printed. */
@@ -27,7 +12,10 @@ export type Line = Readonly<Record<string, unknown>>
 
 /** What a run of the program came to. */
 export interface Run {
-  /** The exit status: 0 fine, 1 findings or a failed operation, 2 wrong usage or a panic; null after a signal. */
+  /**
+   * The exit status: 0 fine, 1 findings or a failed operation, 2 wrong usage or a panic; null
+   * after a signal.
+   */
   readonly status: number | null
   readonly lines: readonly Line[]
   readonly stderr: string
@@ -35,7 +23,10 @@ export interface Run {
 
 /** What bbolt says of a file. */
 export interface CheckResult {
-  /** Each with who found it: `open`, `pages`, `previous` (the other meta's tree), `walk` or `check`. */
+  /**
+   * Each with who found it: `open`, `pages`, `previous` (the other meta's tree), `walk` or
+   * `check`.
+   */
   readonly findings: readonly string[]
   /** The digest of the whole content; see content.ts. */
   readonly hash: string
@@ -83,15 +74,9 @@ export function parseLines(output: string): Line[] {
 
 /** bbolt at hand. */
 export class Bbolt {
-  readonly #binary: string
-
-  constructor(binary: string) {
-    this.#binary = binary
-  }
-
   /** Runs a subcommand to its end; `input` becomes its standard input. */
   async run(args: readonly string[], input?: string): Promise<Run> {
-    const child = spawn(this.#binary, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(programPath(), args, { stdio: ['pipe', 'pipe', 'pipe'] })
     const timer = setTimeout(() => child.kill('SIGKILL'), RUN_TIMEOUT_MS)
     const out: Buffer[] = []
     const err: Buffer[] = []
@@ -120,8 +105,8 @@ export class Bbolt {
   }
 
   /**
-   * Has a file opened, checked by bbolt, read both ways, sought key by key, and its pages looked at strictly. A file that
-   * makes bbolt panic has the panic among its findings.
+   * Has a file opened, checked by bbolt, read both ways, sought key by key, and its pages looked
+   * at strictly. A file that makes bbolt panic has the panic among its findings.
    */
   async check(path: string, options: readonly string[] = []): Promise<CheckResult> {
     const run = await this.run(['check', ...options, path])
@@ -146,8 +131,8 @@ export class Bbolt {
   }
 
   /** A file's whole content; keys and values longer than `limit` bytes as size and SHA-256. */
-  async dump(path: string, limit: number): Promise<readonly Line[]> {
-    const lines = await this.expect(['dump', '-digest', String(limit), path])
+  async dump(path: string, limit: number, flags: readonly string[] = []): Promise<readonly Line[]> {
+    const lines = await this.expect(['dump', ...flags, '-digest', String(limit), path])
     return lines.slice(0, -1)
   }
 
@@ -159,7 +144,7 @@ export class Bbolt {
   /** Has bbolt hold its lock on a file until released. */
   async lock(path: string, mode?: 'ro'): Promise<HeldLock> {
     const args = ['lock', path, '300', ...(mode === undefined ? [] : [mode])]
-    const child = spawn(this.#binary, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(programPath(), args, { stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
     await new Promise<void>((resolve, reject) => {
       child.stdout.once('data', () => resolve())
@@ -182,68 +167,5 @@ export class Bbolt {
   }
 }
 
-function goVersion(): string | undefined {
-  const run = spawnSync('go', ['version'], { encoding: 'utf8' })
-  return run.status === 0 ? run.stdout.trim() : undefined
-}
-
-function goEnvironment(workspace: string): NodeJS.ProcessEnv {
-  const environment = { ...process.env, GOCACHE: join(workspace, 'cache'), GOFLAGS: '' }
-  if (existsSync(join(DEBIAN_GOPATH, 'src', 'go.etcd.io', 'bbolt'))) {
-    return { ...environment, GO111MODULE: 'off', GOPATH: DEBIAN_GOPATH }
-  }
-  return { ...environment, GO111MODULE: 'on' }
-}
-
-/** Builds the program, unless this very source has been built before. */
-function build(version: string): Bbolt {
-  const key = createHash('sha256').update(version)
-  for (const name of readdirSync(SOURCE).toSorted()) {
-    if (/\.(go|mod|sum)$/.test(name)) key.update(name).update(readFileSync(join(SOURCE, name)))
-  }
-  const binary = join(CACHE, `bbolt-${key.digest('hex').slice(0, 24)}`)
-  if (existsSync(binary)) return new Bbolt(binary)
-  mkdirSync(CACHE, { recursive: true })
-  // Two test processes may build at once: each builds its own, and the renames agree.
-  const workspace = mkdtempSync(join(CACHE, 'build-'))
-  try {
-    const target = join(workspace, 'bbolt')
-    const run = spawnSync('go', ['build', '-o', target, '.'], {
-      cwd: SOURCE,
-      env: goEnvironment(workspace),
-      encoding: 'utf8',
-    })
-    if (run.status !== 0) throw new Error(`go build failed:\n${run.stderr}`)
-    renameSync(target, binary)
-  } finally {
-    rmSync(workspace, { recursive: true, force: true })
-  }
-  return new Bbolt(binary)
-}
-
-const version = goVersion()
-const isRequired = process.env['REVBOLT_REQUIRE_GO'] === '1'
-let built: Bbolt | undefined
-
-/** bbolt, built when first asked for. Throws where there is no Go. */
-export function findBbolt(): Bbolt {
-  if (version === undefined) throw new Error('go: not found; bbolt itself can not be asked')
-  built ??= build(version)
-  return built
-}
-
-/**
- * A suite that needs bbolt. `define` is called with it; on a machine without Go the suite is skipped with a message,
- * or fails where REVBOLT_REQUIRE_GO=1.
- */
-export function describeBbolt(name: string, define: (bbolt: Bbolt) => void): void {
-  if (version === undefined && !isRequired) {
-    const reason = 'skipped: no Go on this machine, so bbolt itself can not be asked'
-    process.stderr.write(`${name}: ${reason}\n`)
-    describe(name, () => {
-      test(`needs Go (${reason})`, (context) => context.skip(reason))
-    })
-    return
-  }
-  describe(name, () => define(findBbolt()))
-}
+/** bbolt. Asking it anything throws where it could not be built. */
+export const bbolt: Bbolt = new Bbolt()

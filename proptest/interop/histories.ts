@@ -1,17 +1,19 @@
 /**
- * Random histories of a file: fast-check draws moves ("delete a third of some bucket"), which a planner turns into
- * edits of the content at hand. Moves stay sensible when a failing history is shrunk, since they name nothing that must exist.
+ * Random histories of a file: fast-check draws moves ("delete a third of some bucket"), which a
+ * planner turns into edits of the content at hand. Moves stay sensible when a failing history is
+ * shrunk, since they name nothing that must exist.
  *
- * Sizes are drawn around what decides: a quarter page (inline or not), a page (split or not), several
- * pages (overflow).
+ * Sizes are drawn around what decides: a quarter page (inline or not), a page (split or not),
+ * several pages (overflow).
  */
 
 import fc from 'fast-check'
 import type { Edit, Transaction } from './edits.ts'
 import { editModel } from './edits.ts'
-import { BucketModel } from './model.ts'
+import type { BucketModel } from './model.ts'
 
 const DEPTH_MAX = 6
+const SEQUENCE_MAX = 2n ** 64n - 1n
 
 const KEY_STYLES = ['random', 'counter', 'prefix', 'long'] as const
 const VALUE_STYLES = ['tiny', 'small', 'quarter', 'page', 'overflow'] as const
@@ -229,8 +231,12 @@ export class Planner {
         const path = this.#pick(move.bucket)
         return this.#do({ op: 'setSequence', path, sequence: move.value.toString() })
       }
-      case 'nextSequence':
-        return this.#do({ op: 'nextSequence', path: this.#pick(move.bucket) })
+      case 'nextSequence': {
+        const path = this.#pick(move.bucket)
+        // bbolt starts again at 0 after the last one, our engine refuses.
+        if (this.#working.at(path).sequence === SEQUENCE_MAX) return
+        return this.#do({ op: 'nextSequence', path })
+      }
       case 'fillPercent': {
         const fill = Math.max(0.1, move.percent / 100)
         return this.#do({ op: 'fillPercent', path: this.#pick(move.bucket), fill })

@@ -1,7 +1,9 @@
 /**
- * What a bbolt file holds, as plain maps: the reference that engine and bbolt are both compared with.
+ * What a bbolt file holds, as plain maps: the reference that engine and bbolt are both compared
+ * with.
  *
- * Keys and names are lower-case hex: its order is the bytes' order, and it is what scripts are written in.
+ * Keys and names are lower-case hex: its order is the bytes' order, and it is what scripts are
+ * written in.
  */
 
 /** A bucket's content. A value is hex; an entry that is a bucket is a `BucketModel`. */
@@ -27,13 +29,11 @@ export class BucketModel {
 
   /** The bucket of a path. Throws where there is none. */
   at(path: readonly string[]): BucketModel {
-    let bucket: BucketModel = this
-    for (const name of path) {
-      const child = bucket.bucket(name)
-      if (child === undefined) throw new Error(`the model has no bucket ${path.join('/')}`)
-      bucket = child
-    }
-    return bucket
+    const [name, ...inner] = path
+    if (name === undefined) return this
+    const child = this.bucket(name)
+    if (child === undefined) throw new Error(`the model has no bucket ${path.join('/')}`)
+    return child.at(inner)
   }
 
   /** Paths of all buckets below this one, a bucket before what is in it. */

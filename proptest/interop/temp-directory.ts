@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * Runs `fn` with a new directory, and removes it. REVBOLT_KEEP_FILES=1 keeps it when `fn` fails, and names it in the error.
+ * Runs `fn` with a new directory, and removes it. REVBOLT_KEEP_FILES=1 keeps it when `fn` fails,
+ * and names it in the error.
  */
 export async function withTempDirectory<T>(fn: (directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'revbolt-interop-'))

@@ -1,6 +1,8 @@
 /** Programs that a user of the package might write, and what they must print. */
 
-/** What both doors are for, in one breath; the two module systems differ in the first lines only. */
+/**
+ * What both doors are for, in one breath; the two module systems differ in the first lines only.
+ */
 const BODY = `
 async function main() {
   const db = await open('data')

@@ -7,7 +7,9 @@ import type { Finding, Rule, TextFile, Tree } from './tree.ts'
 
 const LOCK_FILE = 'package-lock.json'
 
-/** The rules' own sources and their canaries spell out what they forbid; checksums spell anything. */
+/**
+ * The rules' own sources and their canaries spell out what they forbid; checksums spell anything.
+ */
 const SPELLS_IT_OUT = /^(proptest\/tidy\/|tidy\.test\.ts$|package-lock\.json$)/
 
 function eachMatch(
