@@ -28,12 +28,13 @@ function nestedValue(levels: number): Uint8Array {
 
 /** A disk whose bucket "b" holds `value` under "k" as if it were a bucket. */
 async function diskWithBucketValue(value: Uint8Array): Promise<MemoryDisk> {
+  const fillerSize = value.length < FILLER_SIZE ? FILLER_SIZE : 0
   const { engine, disk } = await openInMemory({ freelist: 'scan' })
   engine.update((tx) => {
     const bucket = tx.createBucket('b')
     bucket.put('k', value)
     // Too much for the bucket to be inline itself.
-    bucket.put('z', new Uint8Array(FILLER_SIZE))
+    if (fillerSize > 0) bucket.put('z', new Uint8Array(fillerSize))
   })
   const pgid = engine.view((tx) => bucketOf(tx, 'b').tree.rootPgid)
   await engine.close()
@@ -41,7 +42,8 @@ async function diskWithBucketValue(value: Uint8Array): Promise<MemoryDisk> {
   const start = pgid * 1024
   new DataView(bytes.buffer).setUint32(start + 16, 1, true)
   // Unsealed, as another writer would leave it.
-  const end = start + 16 + 2 * 16 + 1 + value.length + 1 + FILLER_SIZE
+  const entries = fillerSize > 0 ? 2 : 1
+  const end = start + 16 + entries * (16 + 1) + value.length + fillerSize
   bytes.fill(0, end, Math.ceil(end / 1024) * 1024)
   disk.writeFile(DB_PATH, bytes)
   return disk
