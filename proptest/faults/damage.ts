@@ -11,7 +11,6 @@ import { MemoryDisk } from '../../disk/memory-disk.ts'
 import { isKvError, openEngine } from '../../engine/index.ts'
 import type { CheckReport, Engine } from '../../engine/index.ts'
 import { contentFault } from './model.ts'
-import type { FrozenBucket } from './model.ts'
 import { SAMPLE_PATH } from './sample.ts'
 import type { Sample } from './sample.ts'
 import { claim } from './session.ts'
@@ -176,5 +175,3 @@ export function flipped(bytes: Uint8Array, offset: number, xor: number): Uint8Ar
   copy[offset] = (copy[offset] ?? 0) ^ xor
   return copy
 }
-
-export type { FrozenBucket }
