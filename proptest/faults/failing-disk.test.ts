@@ -23,7 +23,7 @@ function casesFor(operation: number, traced: Traced): FailureCase[] {
 test('an operation that fails fails its commit alone, says what is known of it, and loses nothing', async () => {
   const random = new Random(seed >>> 0)
   const results = new Map<string, number>()
-  let cases = effort({ smoke: 300, ci: 3000, soak: 50_000 })
+  let cases = effort({ smoke: 250, ci: 2000, soak: 50_000 })
   while (cases > 0) {
     const workload = generateWorkload(random.u32())
     const all = (await traceWorkload(workload)).flatMap((traced, i) =>
