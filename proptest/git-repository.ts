@@ -99,6 +99,6 @@ export async function makeRepository(
   })
   const ended = once(child, 'close')
   await pipeline(Readable.from(commands(plan)), child.stdin)
-  const [status] = await ended
-  if (status !== 0) throw new Error(`git fast-import ended with ${String(status)}`)
+  await ended
+  if (child.exitCode !== 0) throw new Error(`git fast-import ended with ${child.exitCode}`)
 }
