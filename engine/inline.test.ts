@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MemoryDisk } from '../disk/memory-disk.ts'
+import type { MemoryDisk } from '../disk/memory-disk.ts'
 import { DB_PATH, bucketOf, keysOf, openInMemory } from '../proptest/engine/memory-engine.ts'
 import { inlinePageFault } from './inline.ts'
 
