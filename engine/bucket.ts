@@ -232,7 +232,7 @@ export class Bucket {
     this.tx.pages.isChanged = true
   }
 
-  /** Adds one to the sequence and returns it. Throws KV_NO_SPACE at 2^64 − 1. */
+  /** Adds one to the sequence and returns it. Throws a RangeError at 2^64 − 1. */
   nextSequence(): bigint {
     this.mustBeWritable()
     if (this.#sequence === SEQUENCE_MAX) throw new RangeError('sequence: 2^64 − 1 is the last one')

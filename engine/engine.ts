@@ -160,6 +160,7 @@ export class Engine {
     this.#writer?.close()
     for (const reader of [...this.#core.readers]) reader.close()
     this.#core.file.close()
+    this.#core.pager.clear()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -83,6 +83,12 @@ export class Pager {
     this.#residentBytes -= page.sizeBytes
   }
 
+  /** Lets go of every page: the file is closed. */
+  clear(): void {
+    this.#chunks = []
+    this.#residentBytes = 0
+  }
+
   /** Brings memory under the budget. Called between operations, never inside one. */
   trim(): void {
     if (this.#residentBytes <= this.budgetBytes) return

@@ -115,7 +115,10 @@ export class Tx {
     return this.root.bucketNames()
   }
 
-  /** Calls `handler` after this transaction has become durable and its lock is released. */
+  /**
+   * Calls `handler` after this transaction has become durable and its lock is released. What a
+   * handler throws comes out of the commit, which has happened all the same.
+   */
   onCommit(handler: () => void): void {
     if (typeof handler !== 'function') throw new TypeError('handler: expected a function')
     this.mustBeWritable()
