@@ -100,7 +100,13 @@ export class Bucket {
     const keyBytes = toBytes(key, 'key')
     const valueBytes = toBytes(value, 'value')
     this.mustBeWritable()
-    checkKey(keyBytes, 'key')
+    mustNotBeEmpty(keyBytes, 'key')
+    if (keyBytes.length > KEY_SIZE_MAX) {
+      throw new KvError(
+        'KV_KEY_TOO_LARGE',
+        `key: ${keyBytes.length} bytes, the limit is ${KEY_SIZE_MAX}`,
+      )
+    }
     if (valueBytes.length > VALUE_SIZE_MAX) {
       throw new KvError(
         'KV_VALUE_TOO_LARGE',
@@ -141,14 +147,14 @@ export class Bucket {
   }
 
   /**
-   * Makes a bucket.
+   * Makes a bucket. Its name may be longer than a key may be, as in bbolt.
    * @throws {KvError} KV_BUCKET_EXISTS, KV_WRONG_KIND where the key leads to a value, KV_KEY_EMPTY,
-   *   KV_KEY_TOO_LARGE, KV_TX_NOT_WRITABLE
+   *   KV_TX_NOT_WRITABLE
    */
   createBucket(name: string | Uint8Array): Bucket {
     const bytes = toBytes(name, 'name')
     this.mustBeWritable()
-    checkKey(bytes, 'name')
+    mustNotBeEmpty(bytes, 'name')
     const index = this.tree.find(bytes)
     if (index >= 0) {
       if (!(this.tree.leaf as PageRef).isBucket(index)) throw wrongKind(bytes, 'a value')
@@ -338,14 +344,8 @@ export function mapKey(name: Uint8Array): string {
   return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1')
 }
 
-function checkKey(bytes: Uint8Array, name: string): void {
+function mustNotBeEmpty(bytes: Uint8Array, name: string): void {
   if (bytes.length === 0) throw new KvError('KV_KEY_EMPTY', `${name}: it is empty`)
-  if (bytes.length > KEY_SIZE_MAX) {
-    throw new KvError(
-      'KV_KEY_TOO_LARGE',
-      `${name}: ${bytes.length} bytes, the limit is ${KEY_SIZE_MAX}`,
-    )
-  }
 }
 
 function wrongKind(name: Uint8Array, what: string): KvError {

@@ -67,7 +67,6 @@ export class ModelBucket {
 
   createBucket(name: string): ModelBucket {
     if (name.length === 0) throw new ModelError('KV_KEY_EMPTY')
-    if (name.length > 32768) throw new ModelError('KV_KEY_TOO_LARGE')
     if (this.get(name) !== undefined) throw new ModelError('KV_WRONG_KIND')
     if (this.bucket(name) !== undefined) throw new ModelError('KV_BUCKET_EXISTS')
     const child = new ModelBucket()
