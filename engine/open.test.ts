@@ -386,3 +386,17 @@ describe('openEngine() with wrong arguments', () => {
     await expect(opening).rejects.toThrow(new RegExp(`^${name}: `))
   })
 })
+
+test('a file whose making stopped at any byte, on a full disk say, is made anew', async () => {
+  const image = emptyImage(1024)
+  for (let written = 1; written < image.length; written += 89) {
+    const bytes = new Uint8Array(image.length)
+    bytes.set(image.subarray(0, written))
+    const disk = new MemoryDisk()
+    disk.writeFile('/torn.db', bytes)
+    const engine = await openEngine('/torn.db', { disk, pageSizeBytes: 4096 })
+    engine.update((tx) => tx.createBucket('b').put('k', 'v'))
+    expect(engine.check().isClean).toBe(true)
+    await engine.close()
+  }
+})

@@ -11,6 +11,7 @@
  * leaves a commit that only the page cache knows, and what a reader has seen must not go away.
  */
 
+import { equalBytes } from '../base/bytes.ts'
 import { CorruptionError, KvError, isKvError } from '../base/errors.ts'
 import type { Disk, DiskFile } from '../disk/disk.ts'
 import { Core } from './core.ts'
@@ -27,7 +28,6 @@ const PROBE_SIZE = 4096
 const PROBE_STEPS = 15
 /** Pages of an empty database. */
 const IMAGE_PAGES = 4
-const SECTOR_SIZE = 512
 
 /** What opening found and did. */
 export interface OpenReport {
@@ -84,8 +84,9 @@ export function emptyImage(pageSizeBytes: number): Uint8Array {
 
 /**
  * Whether the file was never finished: it is empty, or it has the length of an empty database and
- * each of its sectors is either zero or what `createImage` would have written there. No open of
- * such a file has ever returned.
+ * each of its bytes is either zero or what `createImage` would have written there. (A power cut
+ * leaves whole sectors, a write that fails for want of space may end at any byte.) No open of such
+ * a file has ever returned, or it held nothing.
  */
 function isUnborn(file: DiskFile): boolean {
   const size = file.size()
@@ -95,14 +96,8 @@ function isUnborn(file: DiskFile): boolean {
   const found = new Uint8Array(size)
   if (file.read(found, 0) !== size) return false
   const image = emptyImage(pageSizeBytes)
-  let isWhole = true
-  for (let at = 0; at < size; at += SECTOR_SIZE) {
-    const sector = Buffer.from(found.buffer, at, SECTOR_SIZE)
-    if (sector.equals(image.subarray(at, at + SECTOR_SIZE))) continue
-    if (sector.some((byte) => byte !== 0)) return false
-    isWhole = false
-  }
-  return !isWhole
+  if (equalBytes(found, image)) return false
+  return found.every((byte, at) => byte === 0 || byte === image[at])
 }
 
 function createImage({ disk, file, pageSizeBytes }: OpenSetup): void {
