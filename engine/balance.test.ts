@@ -66,6 +66,29 @@ describe('how full pages are', () => {
   })
 })
 
+describe('keys smaller than all before', () => {
+  test('go into the first child; when that is cut, its separator is what it must be', async () => {
+    await withEngine((engine) => {
+      const keys = new Set<string>()
+      engine.update((tx) => {
+        const bucket = tx.createBucket('b')
+        let state = 1
+        for (let n = 0; n < 20_000; n++) {
+          state = (Math.imul(state, 1103515245) + 12345) >>> 0
+          // Ever smaller, with a scatter as wide as a few leaves.
+          const name = String(1_000_000 - n * 7 + (state % 20_000)).padStart(20, '0')
+          keys.add(name)
+          bucket.put(name, 'v')
+        }
+        for (const name of keys) expect(bucket.get(name)).toHaveLength(1)
+      })
+      const report = engine.check()
+      expect(report.findings).toEqual([])
+      expect(report.keys).toBe(keys.size + 1)
+    })
+  })
+})
+
 describe('after deletions', () => {
   test('thin pages merge: a tree of one key in ten has a fifth of the pages at most', async () => {
     await withEngine((engine) => {

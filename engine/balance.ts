@@ -12,34 +12,35 @@
 
 import { assert } from '../base/assert.ts'
 import { BRANCH_CHILDREN_MIN } from './format.ts'
-import { Node } from './node.ts'
+import { childNode } from './node.ts'
+import type { Page } from './page.ts'
 import type { Tree } from './tree.ts'
 import { childAt, splitNode } from './tree.ts'
 
 /** Brings the changed part of a tree into the shape in which it can be written. */
 export function balance(tree: Tree): void {
-  if (tree.rootNode < 0) return
+  if (tree.rootNode === undefined) return
   const levels = nodeLevels(tree)
   for (let depth = levels.length - 1; depth >= 0; depth--) {
-    for (const node of levels[depth] as Node[]) if (!node.isLeaf) settleChildren(tree, node)
+    for (const node of levels[depth] as Page[]) if (!node.isLeaf) settleChildren(tree, node)
   }
   lowerRoot(tree)
-  if (tree.rootNode >= 0) tree.splitRoot(tree.cut(false))
+  tree.splitRoot(tree.cut(false))
 }
 
 /** The nodes of a tree by depth, each level in key order. */
-export function nodeLevels(tree: Tree): Node[][] {
-  const levels: Node[][] = []
-  if (tree.rootNode < 0) return levels
-  let level: Node[] = [tree.pages.node(tree.rootNode)]
+export function nodeLevels(tree: Tree): Page[][] {
+  const levels: Page[][] = []
+  if (tree.rootNode === undefined) return levels
+  let level: Page[] = [tree.rootNode]
   while (level.length > 0) {
     levels.push(level)
-    const below: Node[] = []
+    const below: Page[] = []
     for (const node of level) {
       if (node.isLeaf) continue
       for (let i = 0; i < node.count; i++) {
-        const nodeNumber = node.childNode(i)
-        if (nodeNumber >= 0) below.push(tree.pages.node(nodeNumber))
+        const child = childNode(node, i)
+        if (child !== undefined) below.push(child)
       }
     }
     level = below
@@ -48,13 +49,14 @@ export function nodeLevels(tree: Tree): Node[][] {
 }
 
 /** Merges, splits and names the children of a branch whose grandchildren are settled. */
-function settleChildren(tree: Tree, parent: Node): void {
+function settleChildren(tree: Tree, parent: Page): void {
+  const { editor } = tree.pages
   for (let i = 0; i < parent.count;) {
-    const child = childNodeAt(tree, parent, i)
+    const child = childNode(parent, i)
     if (child === undefined) {
       i++
     } else if (child.count === 0) {
-      parent.remove(i)
+      editor.remove(parent, i)
     } else if (parent.count > 1 && isThin(tree, child)) {
       // The merged node stands one to the left, and may still be thin.
       i = mergeAt(tree, parent, i === 0 ? 0 : i - 1)
@@ -63,64 +65,54 @@ function settleChildren(tree: Tree, parent: Node): void {
     }
   }
   for (let i = 0; i < parent.count; i++) {
-    const child = childNodeAt(tree, parent, i)
+    const child = childNode(parent, i)
     if (child === undefined) continue
-    parent.setSeparator(i, child.bytes, child.keyStart(0), child.keySize(0))
-    i = splitNode(tree.pages, child, parent, i, tree.cut(false))
+    editor.setSeparator(parent, i, child)
+    i = splitNode(tree.pages, child, { parent, index: i }, tree.cut(false))
   }
 }
 
-function isThin(tree: Tree, node: Node): boolean {
+function isThin(tree: Tree, node: Page): boolean {
   if (!node.isLeaf && node.count < BRANCH_CHILDREN_MIN) return true
   return node.isShrunk && node.packedSize() < tree.pages.pageSizeBytes / 4
 }
 
-function childNodeAt(tree: Tree, parent: Node, index: number): Node | undefined {
-  const nodeNumber = parent.childNode(index)
-  return nodeNumber < 0 ? undefined : tree.pages.node(nodeNumber)
-}
-
 /** Appends child `left + 1` to child `left`; returns the index of the merged node. */
-function mergeAt(tree: Tree, parent: Node, left: number): number {
+function mergeAt(tree: Tree, parent: Page, left: number): number {
   const target = ownChild(tree, parent, left)
   const source = ownChild(tree, parent, left + 1)
   assert(target.isLeaf === source.isLeaf, 'balance: siblings of different kinds')
-  target.appendFrom(source, 0, source.count)
+  tree.pages.editor.append(target, source)
   target.isShrunk = target.isShrunk || source.isShrunk
-  parent.remove(left + 1)
+  tree.pages.editor.remove(parent, left + 1)
   // A branch that had one child left could not settle it alone.
   if (!target.isLeaf) settleChildren(tree, target)
   return left
 }
 
 /** The node of child `index`, made from its page where it is still clean. */
-function ownChild(tree: Tree, parent: Node, index: number): Node {
-  const present = childNodeAt(tree, parent, index)
+function ownChild(tree: Tree, parent: Page, index: number): Page {
+  const present = childNode(parent, index)
   if (present !== undefined) return present
   const { pages } = tree
   const page = childAt(pages, [parent], [index], 0)
   assert(!page.isNode, 'balance: a clean child is a page')
-  const node = Node.fromPage(page)
-  pages.freePage(page)
-  parent.setChildNode(index, pages.addNode(node))
+  const node = pages.own(page)
+  pages.editor.setChild(parent, index, node)
   return node
 }
 
 /** Takes away roots with one child or none. */
 function lowerRoot(tree: Tree): void {
   for (;;) {
-    const root = tree.pages.node(tree.rootNode)
-    if (root.isLeaf || root.count > 1) return
+    const root = tree.rootNode
+    if (root === undefined || root.isLeaf || root.count > 1) return
     if (root.count === 0) {
-      tree.rootNode = tree.pages.addNode(new Node(true))
+      tree.rootNode = tree.pages.makeNode(true)
       return
     }
-    const nodeNumber = root.childNode(0)
-    if (nodeNumber < 0) {
-      tree.rootPgid = root.childPgid(0)
-      tree.rootNode = -1
-      return
-    }
-    tree.rootNode = nodeNumber
+    const child = childNode(root, 0)
+    if (child === undefined) tree.rootPgid = root.childPgid(0)
+    tree.rootNode = child
   }
 }

@@ -22,14 +22,12 @@ import {
   KEY_SIZE_MAX,
   VALUE_SIZE_MAX,
 } from './format.ts'
-import { Node } from './node.ts'
 import { inlinePageFault, readBucketHeader } from './inline.ts'
 import { Page } from './page.ts'
 import { collectPages } from './reach.ts'
 import { bucketStats } from './stats.ts'
 import type { BucketStats } from './stats.ts'
 import { Tree } from './tree.ts'
-import type { PageRef } from './tx-pages.ts'
 import type { Tx } from './tx.ts'
 
 const SEQUENCE_MAX = 2n ** 64n - 1n
@@ -85,7 +83,7 @@ export class Bucket {
     this.mustBeOpen()
     const index = this.tree.find(bytes)
     if (index < 0) return undefined
-    const leaf = this.tree.leaf as PageRef
+    const leaf = this.tree.leaf as Page
     if (leaf.isBucket(index)) return undefined
     const start = leaf.valueStart(index)
     return this.tx.pages.lend(leaf, start, start + leaf.valueSize(index))
@@ -114,7 +112,7 @@ export class Bucket {
       )
     }
     const index = this.tree.find(keyBytes)
-    if (index >= 0 && (this.tree.leaf as PageRef).isBucket(index))
+    if (index >= 0 && (this.tree.leaf as Page).isBucket(index))
       throw wrongKind(keyBytes, 'a bucket')
     this.tree.putFound(index, keyBytes, valueBytes, false)
   }
@@ -128,7 +126,7 @@ export class Bucket {
     this.mustBeWritable()
     const index = this.tree.find(bytes)
     if (index < 0) return false
-    if ((this.tree.leaf as PageRef).isBucket(index)) throw wrongKind(bytes, 'a bucket')
+    if ((this.tree.leaf as Page).isBucket(index)) throw wrongKind(bytes, 'a bucket')
     this.tree.removeFound(index)
     return true
   }
@@ -140,8 +138,8 @@ export class Bucket {
     const known = this.children.get(mapKey(bytes))
     if (known !== undefined) return known
     const index = this.tree.find(bytes)
-    if (index < 0 || !(this.tree.leaf as PageRef).isBucket(index)) return undefined
-    const child = this.#openAt(this.tree.leaf as PageRef, index)
+    if (index < 0 || !(this.tree.leaf as Page).isBucket(index)) return undefined
+    const child = this.#openAt(this.tree.leaf as Page, index)
     if (this.tx.writable) this.children.set(mapKey(bytes), child)
     return child
   }
@@ -157,11 +155,11 @@ export class Bucket {
     mustNotBeEmpty(bytes, 'name')
     const index = this.tree.find(bytes)
     if (index >= 0) {
-      if (!(this.tree.leaf as PageRef).isBucket(index)) throw wrongKind(bytes, 'a value')
+      if (!(this.tree.leaf as Page).isBucket(index)) throw wrongKind(bytes, 'a value')
       throw new KvError('KV_BUCKET_EXISTS', `name: bucket ${formatBytes(bytes)} exists`)
     }
     const tree = new Tree(this.tx.pages, 0, undefined)
-    tree.rootNode = this.tx.pages.addNode(new Node(true))
+    tree.rootNode = this.tx.pages.makeNode(true)
     const child = new Bucket(this.tx, tree, 0n, this)
     child.isHeaderChanged = true
     this.tree.putFound(index, bytes, new Uint8Array(BUCKET_HEADER_SIZE), true)
@@ -213,7 +211,7 @@ export class Bucket {
     }
     const index = target.tree.find(bytes)
     if (index >= 0) {
-      if (!(target.tree.leaf as PageRef).isBucket(index)) throw wrongKind(bytes, 'a value')
+      if (!(target.tree.leaf as Page).isBucket(index)) throw wrongKind(bytes, 'a value')
       throw new KvError('KV_BUCKET_EXISTS', `target: bucket ${formatBytes(bytes)} exists`)
     }
     // Its header is written again at commit, from the open bucket, so nothing of it is lost.
@@ -309,7 +307,7 @@ export class Bucket {
     return false
   }
 
-  #openAt(leaf: PageRef, index: number): Bucket {
+  #openAt(leaf: Page, index: number): Bucket {
     const { pages } = this.tx
     const header = readBucketHeader(leaf, index)
     if (header.rootPgid !== 0) {

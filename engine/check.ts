@@ -319,7 +319,7 @@ export class Checker {
   #checkMemory(): void {
     const { freelist, meta, isFreelistLoaded } = this.#core
     if (!isFreelistLoaded || meta !== this.#meta || this.#findings.length > 0) return
-    const known = freelist.persistent([])
+    const known = freelist.persistent(new PageSet())
     for (let pgid = 2; pgid < meta.highWaterMark; pgid++) {
       if (known.has(pgid) !== this.#reached.has(pgid)) continue
       const message = known.has(pgid) ? 'free in memory, in use in the file' : 'lost in memory'

@@ -20,16 +20,18 @@
 import { assert } from '../base/assert.ts'
 import { KvError, isKvError } from '../base/errors.ts'
 import type { SyncKind } from '../disk/disk.ts'
+import type { Allocation } from './allocation.ts'
 import type { Core } from './core.ts'
 import { encodeFreelistPage, freelistPages } from './freelist-page.ts'
 import { GROW_STEP } from './format.ts'
 import type { Meta } from './meta.ts'
 import { encodeMetaPage } from './meta.ts'
 import { Page } from './page.ts'
+import { PageSet } from './page-set.ts'
 import { spill } from './spill.ts'
 import type { Tx } from './tx.ts'
+import { writeImages } from './write-images.ts'
 
-const RUN_SIZE_MAX = 1024 * 1024
 const FILE_SIZE_MIN = 32 * 1024
 
 type Phase = 'spill' | 'revert' | 'grow' | 'grow sync' | 'pages' | 'pages sync' | 'meta'
@@ -78,19 +80,16 @@ export function* commitSteps(core: Core, tx: Tx): Generator<SyncKind, void, void
 class CommitPlan {
   readonly #core: Core
   readonly #tx: Tx
-  readonly #pages: Page[] = []
-  /** Runs taken from the freelist: [first, count, …]. */
-  readonly #taken: number[] = []
-  #highWaterMark: number
-  /** Pages from here to the old mark were free and have been passed over. */
-  #trimmedTo = Infinity
-  #freelistImage: { readonly pgid: number; readonly bytes: Uint8Array } | undefined
+  readonly #allocation: Allocation
+  /** Nodes that have become page images, and the freelist's image. */
+  readonly #nodes: Page[] = []
+  #freelistImage: Page | undefined
   #meta: Meta | undefined
 
   constructor(core: Core, tx: Tx) {
     this.#core = core
     this.#tx = tx
-    this.#highWaterMark = core.meta.highWaterMark
+    this.#allocation = tx.allocate()
   }
 
   get meta(): Meta {
@@ -101,67 +100,56 @@ class CommitPlan {
   /** Step 1, all in memory. */
   build(): void {
     const core = this.#core
+    const allocation = this.#allocation
     const { pages, root, id } = this.#tx
-    const placed = spill(root, (count) => this.#allocate(count))
+    const placed = spill(root, (count) => allocation.take(count))
     for (const { node, pageCount } of placed) {
-      const bytes = node.toRun(pageCount, core.pageSizeBytes, pages.nodes)
-      this.#pages.push(new Page(node.pgid, bytes, 0, bytes.length))
+      pages.editor.seal(node, pageCount)
+      this.#nodes.push(node)
     }
     const old = core.freelistRun
     if (old !== undefined) pages.freeRun(old.first, old.count)
-    this.#mustBeFreedOnce(pages.freedRuns)
-    this.#highWaterMark = core.freelist.trimTail(this.#highWaterMark)
-    this.#trimmedTo = this.#highWaterMark
-    if (core.persistFreelist) this.#buildFreelist()
+    for (const pgid of allocation.leftOver()) pages.freeRun(pgid, 1)
+    const freed = this.#freedOnce(pages.freedRuns)
+    allocation.trimTail()
+    if (core.persistFreelist) this.#buildFreelist(freed)
     this.#meta = {
       ...core.meta,
       rootPgid: root.tree.rootPgid,
       rootSequence: root.sequence,
       freelistPgid: this.#freelistImage?.pgid,
-      highWaterMark: this.#highWaterMark,
+      highWaterMark: allocation.highWaterMark,
       txid: id,
       slot: id % 2 === 0 ? 0 : 1,
     }
   }
 
   /**
-   * A page that is freed and free already is reached from two places: damage, which must not
-   * spread.
+   * The pages that this transaction frees. One that is freed twice, or free already, is reached
+   * from two places: damage, which must not spread.
    */
-  #mustBeFreedOnce(runs: readonly number[]): void {
+  #freedOnce(runs: readonly number[]): PageSet {
     const { freelist, pager } = this.#core
-    const freed = new Set<number>()
+    const freed = new PageSet()
     for (let i = 0; i < runs.length; i += 2) {
-      for (let k = 0; k < (runs[i + 1] as number); k++) {
-        const pgid = (runs[i] as number) + k
+      const first = runs[i] as number
+      const end = first + (runs[i + 1] as number)
+      for (let pgid = first; pgid < end; pgid++) {
         if (freelist.has(pgid)) throw pager.corruption(pgid, 'it is in use and on the freelist')
-        if (freed.has(pgid)) throw pager.corruption(pgid, 'two places lead to it')
-        freed.add(pgid)
+        if (!freed.add(pgid)) throw pager.corruption(pgid, 'two places lead to it')
       }
     }
+    return freed
   }
 
-  #buildFreelist(): void {
+  #buildFreelist(freed: PageSet): void {
     const { freelist, pageSizeBytes } = this.#core
-    const { freedRuns } = this.#tx.pages
-    const pageCount = freelistPages(freelist.persistent(freedRuns).size, pageSizeBytes)
-    const pgid = this.#allocate(pageCount)
-    const ids = freelist.persistent(freedRuns)
-    this.#freelistImage = { pgid, bytes: encodeFreelistPage(pgid, ids, pageCount, pageSizeBytes) }
-  }
-
-  #allocate(count: number): number {
-    const { freelist, readers } = this.#core
-    const remember = readers.size > 0
-    const reused = freelist.allocate(this.#tx.id, count, remember)
-    if (reused !== undefined) {
-      this.#taken.push(reused, count)
-      return reused
-    }
-    const first = this.#highWaterMark
-    this.#highWaterMark += count
-    freelist.noteAllocation(this.#tx.id, first, remember)
-    return first
+    const listed = freelist.persistent(freed)
+    const pageCount = freelistPages(listed.size, pageSizeBytes)
+    const pgid = this.#allocation.take(pageCount)
+    for (let i = 0; i < pageCount; i++) listed.delete(pgid + i)
+    const bytes = encodeFreelistPage(pgid, listed, pageCount, pageSizeBytes)
+    this.#freelistImage = new Page(pgid, bytes, 0, bytes.length)
   }
 
   /**
@@ -176,7 +164,7 @@ class CommitPlan {
   /** Step 2; true when the new size must be synced. */
   growFile(): boolean {
     const core = this.#core
-    const needed = this.#highWaterMark * core.pageSizeBytes
+    const needed = this.#allocation.highWaterMark * core.pageSizeBytes
     if (needed <= core.fileSizeBytes) return false
     const size = grownSize(needed)
     core.file.truncate(size)
@@ -186,25 +174,9 @@ class CommitPlan {
 
   /** Step 3, without the sync. */
   writePages(): void {
-    const { file, pageSizeBytes } = this.#core
-    const images = this.#pages.map(({ pgid, bytes }) => ({ pgid, bytes }))
+    const images = [...this.#nodes]
     if (this.#freelistImage !== undefined) images.push(this.#freelistImage)
-    images.sort((a, b) => a.pgid - b.pgid)
-    let from = 0
-    while (from < images.length) {
-      let to = from + 1
-      let size = imageAt(images, from).bytes.length
-      while (to < images.length) {
-        const before = imageAt(images, to - 1)
-        const next = imageAt(images, to)
-        if (next.pgid * pageSizeBytes !== before.pgid * pageSizeBytes + before.bytes.length) break
-        if (size + next.bytes.length > RUN_SIZE_MAX) break
-        size += next.bytes.length
-        to++
-      }
-      file.write(joined(images, from, to, size), imageAt(images, from).pgid * pageSizeBytes)
-      from = to
-    }
+    writeImages(this.#core, images)
   }
 
   /** Step 5. */
@@ -213,12 +185,16 @@ class CommitPlan {
     core.previous = core.meta
     core.meta = this.meta
     core.freelist.addPending(this.#tx.id, this.#tx.pages.freedRuns)
-    for (const page of this.#pages) core.pager.install(page)
+    for (const node of this.#nodes) {
+      this.#tx.pages.editor.settle(node)
+      core.pager.install(node)
+    }
+    this.#tx.forgetAllocation()
     const image = this.#freelistImage
     core.freelistRun =
       image === undefined
         ? undefined
-        : { first: image.pgid, count: image.bytes.length / core.pageSizeBytes }
+        : { first: image.pgid, count: image.sizeBytes / core.pageSizeBytes }
     this.#shrinkFile()
   }
 
@@ -249,44 +225,11 @@ class CommitPlan {
       isKvError(error) &&
       (phase === 'spill' ||
         ((phase === 'grow' || phase === 'pages') && error.code === 'KV_NO_SPACE'))
-    if (isHarmless) this.#undo()
-    else core.poisonWith(error)
+    // What was taken goes back when the transaction ends, which it does now.
+    if (!isHarmless) core.poisonWith(error)
     if (!isKvError(error)) return error
     const outcome = phase === 'meta' ? 'unknown' : 'none'
     if (outcome === error.outcome) return error
     return new KvError(error.code, error.message, { cause: error, outcome })
   }
-
-  #undo(): void {
-    const { freelist } = this.#core
-    const taken = this.#taken
-    for (let i = 0; i < taken.length; i += 2) {
-      freelist.giveBack(taken[i] as number, taken[i + 1] as number)
-    }
-    const mark = this.#core.meta.highWaterMark
-    for (let pgid = this.#trimmedTo; pgid < mark; pgid++) freelist.addFree(pgid)
-  }
-}
-
-interface Image {
-  readonly pgid: number
-  readonly bytes: Uint8Array
-}
-
-function imageAt(images: readonly Image[], index: number): Image {
-  const image = images[index]
-  assert(image !== undefined, 'commit: no such image')
-  return image
-}
-
-function joined(images: readonly Image[], from: number, to: number, size: number): Uint8Array {
-  if (to === from + 1) return imageAt(images, from).bytes
-  const run = new Uint8Array(size)
-  let at = 0
-  for (let i = from; i < to; i++) {
-    const { bytes } = imageAt(images, i)
-    run.set(bytes, at)
-    at += bytes.length
-  }
-  return run
 }

@@ -34,6 +34,8 @@ export class Core {
   freelistRun: PageRun | undefined
   fileSizeBytes: number
   readonly readers: Set<Tx> = new Set<Tx>()
+  /** Where pages are put together for one write; made when first needed. */
+  writeBuffer: Uint8Array | undefined = undefined
   /** Set by the failure after which nothing more may be written. */
   poison: unknown = undefined
   isPoisoned = false

@@ -15,7 +15,7 @@
 import { toBytes } from '../base/text.ts'
 import type { Bucket } from './bucket.ts'
 import { branchIndex, childAt } from './tree.ts'
-import type { PageRef } from './tx-pages.ts'
+import type { Page } from './page.ts'
 
 /**
  * What a cursor stands on. Lent: valid until the cursor moves, its bytes until the transaction
@@ -37,7 +37,7 @@ const STALE = -1
 export class Cursor implements Entry {
   readonly bucket: Bucket
   #state: typeof FRESH | typeof ON_ENTRY | typeof BETWEEN = FRESH
-  readonly #refs: PageRef[] = []
+  readonly #refs: Page[] = []
   readonly #indexes: number[] = []
   #depth = 0
   #version = 0
@@ -127,7 +127,7 @@ export class Cursor implements Entry {
     this.#state = BETWEEN
   }
 
-  #mustBeOnEntry(): PageRef {
+  #mustBeOnEntry(): Page {
     this.bucket.mustBeOpen()
     if (this.#state !== ON_ENTRY) throw new TypeError('cursor: it does not stand on an entry')
     if (this.bucket.tree.version !== this.#version) {
@@ -137,7 +137,7 @@ export class Cursor implements Entry {
         throw new TypeError('cursor: its entry has been deleted')
       }
     }
-    return this.#refs[this.#depth] as PageRef
+    return this.#refs[this.#depth] as Page
   }
 
   #begin(): void {
@@ -157,7 +157,7 @@ export class Cursor implements Entry {
   }
 
   #leafCount(): number {
-    return (this.#refs[this.#depth] as PageRef).count
+    return (this.#refs[this.#depth] as Page).count
   }
 
   /** Finds the saved key again; returns whether it is there. */
@@ -169,7 +169,7 @@ export class Cursor implements Entry {
   /** Descends to where `key` is or would be; the index may be one behind the leaf's last. */
   #locate(key: Uint8Array): boolean {
     let depth = 0
-    let ref = this.#refs[0] as PageRef
+    let ref = this.#refs[0] as Page
     while (!ref.isLeaf) {
       this.#indexes[depth] = branchIndex(ref, key)
       ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
@@ -183,7 +183,7 @@ export class Cursor implements Entry {
 
   #descendFirst(from: number): void {
     let depth = from
-    let ref = this.#refs[depth] as PageRef
+    let ref = this.#refs[depth] as Page
     while (!ref.isLeaf) {
       this.#indexes[depth] = 0
       ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
@@ -195,7 +195,7 @@ export class Cursor implements Entry {
 
   #descendLast(from: number): void {
     let depth = from
-    let ref = this.#refs[depth] as PageRef
+    let ref = this.#refs[depth] as Page
     while (!ref.isLeaf) {
       this.#indexes[depth] = ref.count - 1
       ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
@@ -234,7 +234,7 @@ export class Cursor implements Entry {
   }
 
   #countAt(level: number): number {
-    return (this.#refs[level] as PageRef).count
+    return (this.#refs[level] as Page).count
   }
 
   #settle(isOnEntry: boolean): Entry | undefined {
@@ -245,7 +245,7 @@ export class Cursor implements Entry {
     this.#state = ON_ENTRY
     this.#version = this.bucket.tree.version
     if (this.bucket.tx.writable) {
-      const leaf = this.#refs[this.#depth] as PageRef
+      const leaf = this.#refs[this.#depth] as Page
       const index = this.#indexes[this.#depth] as number
       this.#save(leaf.bytes, leaf.keyStart(index), leaf.keySize(index))
     }

@@ -10,6 +10,7 @@ import { KvError, isKvError } from '../base/errors.ts'
 import { describeType } from '../base/text.ts'
 import type { Disk, DiskFile, FileIdentity, SyncKind } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
+import { Allocation } from './allocation.ts'
 import { Checker } from './check.ts'
 import type { CheckReport } from './check.ts'
 import { commitSteps } from './commit.ts'
@@ -72,6 +73,7 @@ export class Engine {
     this.readOnly = readOnly
     this.report = report
     this.#host = {
+      allocation: (tx) => new Allocation(core, tx.id),
       commit: (tx) => this.#commit(tx),
       commitAsync: (tx) => this.#commitAsync(tx),
       ended: (tx) => this.#ended(tx),
@@ -305,7 +307,7 @@ export class Engine {
   #beginWrite(): Tx {
     const core = this.#core
     const { meta, freelist } = core
-    freelist.release(core.pins())
+    freelist.release(core.pins(), (pgid) => core.pager.forget(pgid))
     if (core.readers.size === 0) freelist.forgetAllocations()
     const id = nextTxid(meta)
     // Only a forged file gets here; beyond, the commit could not be read again.
@@ -391,7 +393,6 @@ export class Engine {
       this.#writer = undefined
       this.#wakeWriter()
     }
-    this.#core.pager.trim()
   }
 
   #wakeWriter(): void {

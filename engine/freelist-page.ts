@@ -39,10 +39,10 @@ export function encodeFreelistPage(
     writeU64(view, at, ids.size)
     at += 8
   }
-  for (const id of ids) {
+  ids.forEach((id) => {
     writeU64(view, at, id)
     at += 8
-  }
+  })
   sealRun(bytes, view, 0, at, bytes.length)
   return bytes
 }

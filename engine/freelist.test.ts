@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Freelist } from './freelist.ts'
+import { PageSet } from './page-set.ts'
 
 function listOf(...ids: number[]): Freelist {
   const list = new Freelist()
@@ -123,7 +124,9 @@ describe('Freelist.persistent()', () => {
   test('is free, pending and the runs of this commit together, and changes nothing', () => {
     const list = listOf(9, 3)
     list.addPending(5, [20, 2])
-    expect([...list.persistent([12, 3])]).toEqual([3, 9, 12, 13, 14, 20, 21])
+    const freed = new PageSet()
+    for (const pgid of [12, 13, 14]) freed.add(pgid)
+    expect([...list.persistent(freed)]).toEqual([3, 9, 12, 13, 14, 20, 21])
     expect(freeIds(list)).toEqual([3, 9])
     expect(list.has(20)).toBe(true)
     expect(list.isFree(20)).toBe(false)

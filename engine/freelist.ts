@@ -39,6 +39,7 @@ export class Freelist {
   /** The ids in `#pending`. */
   #pendingSet = new PageSet()
   #allocatedBy = new Map<number, number>()
+  #onFree: (pgid: number) => void = () => {}
 
   get freeCount(): number {
     return this.#free.size
@@ -102,9 +103,13 @@ export class Freelist {
     this.#pending.push(entry)
   }
 
-  /** Moves to the free set what no pinned root can reach. `pins` are txids, in any order. */
-  release(pins: readonly number[]): void {
+  /**
+   * Moves to the free set what no pinned root can reach, and names each to `onFree`. `pins` are
+   * txids, in any order.
+   */
+  release(pins: readonly number[], onFree: (pgid: number) => void = () => {}): void {
     if (this.#pending.length === 0) return
+    this.#onFree = onFree
     const sorted = [...pins].sort((a, b) => a - b)
     const kept: PendingEntry[] = []
     for (const entry of this.#pending) {
@@ -145,6 +150,7 @@ export class Freelist {
   #settle(pgid: number): void {
     this.#pendingSet.delete(pgid)
     this.addFree(pgid)
+    this.#onFree(pgid)
   }
 
   /** Forgets who allocated what: right when no reader is open. */
@@ -162,13 +168,11 @@ export class Freelist {
     return mark
   }
 
-  /** Free and pending ids, and `runs` besides, as a set: what a commit writes to the file. */
-  persistent(runs: readonly number[]): PageSet {
+  /** Free and pending ids, and those in `freed`, as a set: what a commit writes to the file. */
+  persistent(freed: PageSet): PageSet {
     const all = this.#free.copy()
-    for (const entry of this.#pending) for (const pgid of entry.pgids) all.add(pgid)
-    for (let i = 0; i < runs.length; i += 2) {
-      for (let k = 0; k < (runs[i + 1] as number); k++) all.add((runs[i] as number) + k)
-    }
+    all.addAll(this.#pendingSet)
+    all.addAll(freed)
     return all
   }
 

@@ -8,9 +8,9 @@ import {
   PAGE_HEADER_SIZE,
   PAGE_LEAF,
 } from './format.ts'
-import type { Node } from './node.ts'
+import { writeHeader } from './node.ts'
 import { pageFault } from './page.ts'
-import type { PageRef } from './tx-pages.ts'
+import type { Page } from './page.ts'
 
 export interface BucketHeader {
   /** 0: the bucket is inline. */
@@ -19,7 +19,7 @@ export interface BucketHeader {
 }
 
 /** The header of the bucket that element `index` of a leaf holds. */
-export function readBucketHeader(leaf: PageRef, index: number): BucketHeader {
+export function readBucketHeader(leaf: Page, index: number): BucketHeader {
   const start = leaf.bytes.byteOffset + leaf.valueStart(index)
   const view = new DataView(leaf.bytes.buffer, start, BUCKET_HEADER_SIZE)
   return { rootPgid: readU64(view, 0), sequence: view.getBigUint64(8, true) }
@@ -59,18 +59,18 @@ export function encodeBucketHeader(rootPgid: number, sequence: bigint): Uint8Arr
 }
 
 /** Whether a root node may stand inside its parent's value: bbolt's rule. */
-export function isInlineable(root: Node, pageSizeBytes: number): boolean {
+export function isInlineable(root: Page, pageSizeBytes: number): boolean {
   if (!root.isLeaf || root.packedSize() > Math.floor(pageSizeBytes / 4)) return false
   for (let i = 0; i < root.count; i++) if (root.isBucket(i)) return false
   return true
 }
 
 /** A bucket value with the page of `root` behind the header. */
-export function encodeInlineBucket(root: Node, sequence: bigint): Uint8Array {
-  const bytes = new Uint8Array(BUCKET_HEADER_SIZE + root.packedSize())
+export function encodeInlineBucket(root: Page, sequence: bigint): Uint8Array {
+  const bytes = new Uint8Array(BUCKET_HEADER_SIZE + root.used)
   const view = new DataView(bytes.buffer)
   view.setBigUint64(8, sequence, true)
-  root.pgid = 0
-  root.pack(bytes, view, BUCKET_HEADER_SIZE, [])
+  writeHeader(root, 0, 0)
+  bytes.set(root.bytes.subarray(root.base, root.base + root.used), BUCKET_HEADER_SIZE)
   return bytes
 }

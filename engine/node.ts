@@ -1,23 +1,26 @@
 /**
- * A node: the writable copy of one page inside one write transaction.
+ * Nodes: the writable copies that one write transaction has of pages, and how they are edited.
  *
- * It is not a tree of objects: one heap of bytes, and one table of slots of four u32 each, in key
- * order. Editing moves slots, never bytes; new bytes go to the heap's end. When the transaction
- * commits, the node is packed into a page image in element order.
+ * A node is a page image that is kept packed in element order at every moment: an edit moves the
+ * bytes behind it, which on a page of a few KiB costs less than keeping a table of slots and
+ * packing it again at commit. Of the header only the fields of `Page` are kept; `seal` writes it.
  *
- *   leaf slot    flags, offset of the key, key size, value size   (the value follows the key)
- *   branch slot  child low, offset of the key, key size, child high
+ *   header 16 | elements of 16 bytes each | key value key value …      used bytes in all
  *
- * A branch slot whose child high is CHILD_IS_NODE leads to node number `child low` of the same
- * transaction; else the two halves are the pgid of a clean page.
+ * A child of a branch node that is a node itself stands in `kids`, and its element holds no pgid
+ * until the commit has placed it; any other child is named by its pgid.
  *
  * Between commits a separator may be smaller than its child's first key; searching needs no more.
  * At commit every separator above a changed child becomes byte-equal to the child's first key:
  * bbolt looks its own entry up by that key, and would duplicate it otherwise.
+ *
+ * A node that outgrows its frame moves to a buffer of its own, and back when it fits again. Bytes
+ * of a node are never lent, so they may move at any edit. What is put into a node must not be a
+ * view of that node.
  */
 
 import { assert } from '../base/assert.ts'
-import { TWO_32, compareRange } from '../base/bytes.ts'
+import { compareRange, writeU64 } from '../base/bytes.ts'
 import {
   BRANCH_CHILDREN_MIN,
   ELEMENT_SIZE,
@@ -26,345 +29,388 @@ import {
   PAGE_HEADER_SIZE,
   PAGE_LEAF,
 } from './format.ts'
-import type { Page } from './page.ts'
+import type { Frames } from './frames.ts'
+import { Page } from './page.ts'
 import { sealRun } from './seal.ts'
 
-const SLOT = 4
-/** No pgid has this high half: it would be page 2^63. */
-export const CHILD_IS_NODE = 0x80000000
+const NODE_SIZE_MAX = 0xffffffff
+/** Longer keys and values are copied by the system's routine. */
+const LOOP_SIZE_MAX = 32
 
-const HEAP_MIN = 256
-const SLOTS_MIN = 16
-/** Garbage below this is not worth a copy of the heap. */
-const GARBAGE_MIN = 4096
-const HEAP_MAX = 0xffffffff
+interface Room {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+}
 
-export class Node {
-  readonly isNode = true
-  readonly isLeaf: boolean
-  count = 0
-  bytes: Uint8Array
-  #slots: Uint32Array
-  #used = 0
-  /** Bytes of the heap that no slot names any more. */
-  #garbage = 0
-  /** Sum of all key and value sizes. */
-  #contentSize = 0
-  /** Something was taken away since the node was made: it may have become too thin. */
-  isShrunk = false
-  /**
-   * A view of the heap was handed out: what it shows must not change until the transaction ends.
-   */
-  isLent = false
-  /** Where it will stand in the file; set while committing. */
-  pgid = 0
+export class NodeEditor {
+  readonly frames: Frames
+  readonly #isStrict: boolean
+  /** A buffer that the last oversize node left behind. */
+  #spare: Room | undefined
 
-  constructor(isLeaf: boolean, heapSize: number = HEAP_MIN, slotCount: number = SLOTS_MIN) {
-    this.isLeaf = isLeaf
-    this.bytes = new Uint8Array(heapSize)
-    this.#slots = new Uint32Array(slotCount * SLOT)
+  /** `isStrict`: no page it is given has gaps between its keys. */
+  constructor(frames: Frames, isStrict: boolean) {
+    this.frames = frames
+    this.#isStrict = isStrict
   }
 
-  /** A writable copy of a page's content. */
-  static fromPage(page: Page): Node {
-    const contentStart = page.element(page.count)
-    const size = page.contentEnd() - contentStart
-    const node = new Node(page.isLeaf, size + (size >>> 2) + HEAP_MIN, page.count + SLOTS_MIN)
-    node.bytes.set(page.bytes.subarray(contentStart, contentStart + size))
-    const slots = node.#slots
-    for (let i = 0, s = 0; i < page.count; i++, s += SLOT) {
-      const e = page.element(i)
-      slots[s + 1] = page.keyStart(i) - contentStart
-      slots[s + 2] = page.keySize(i)
-      if (page.isLeaf) {
-        slots[s] = page.view.getUint32(e, true)
-        slots[s + 3] = page.valueSize(i)
-      } else {
-        slots[s] = page.view.getUint32(e + 8, true)
-        slots[s + 3] = page.view.getUint32(e + 12, true)
-      }
-    }
-    node.count = page.count
-    node.#used = size
-    node.#contentSize = size
+  /** An empty node. */
+  make(isLeaf: boolean): Page {
+    const node = new Page(0)
+    this.frames.take(node)
+    node.isNode = true
+    node.isLeaf = isLeaf
+    node.used = PAGE_HEADER_SIZE
+    if (isLeaf) node.refuseHeads()
+    else node.kids = []
     return node
   }
 
-  /** What the node takes as a page, header included. */
-  packedSize(): number {
-    return PAGE_HEADER_SIZE + this.count * ELEMENT_SIZE + this.#contentSize
-  }
-
-  keyStart(index: number): number {
-    return this.#slots[index * SLOT + 1] as number
-  }
-
-  keySize(index: number): number {
-    return this.#slots[index * SLOT + 2] as number
-  }
-
-  valueStart(index: number): number {
-    const s = index * SLOT
-    return (this.#slots[s + 1] as number) + (this.#slots[s + 2] as number)
-  }
-
-  valueSize(index: number): number {
-    return this.#slots[index * SLOT + 3] as number
-  }
-
-  isBucket(index: number): boolean {
-    return ((this.#slots[index * SLOT] as number) & LEAF_FLAG_BUCKET) !== 0
-  }
-
-  /** Number of the child node in the transaction's table, or -1 where the child is a clean page. */
-  childNode(index: number): number {
-    const s = index * SLOT
-    return this.#slots[s + 3] === CHILD_IS_NODE ? (this.#slots[s] as number) : -1
-  }
-
-  childPgid(index: number): number {
-    const s = index * SLOT
-    return (this.#slots[s] as number) + (this.#slots[s + 3] as number) * TWO_32
-  }
-
-  setChildNode(index: number, nodeNumber: number): void {
-    this.#slots[index * SLOT] = nodeNumber
-    this.#slots[index * SLOT + 3] = CHILD_IS_NODE
-  }
-
-  /** A copy of a key. */
-  key(index: number): Uint8Array {
-    const start = this.keyStart(index)
-    return this.bytes.slice(start, start + this.keySize(index))
-  }
-
-  /** Index of the first slot whose key is not smaller than `key`, or ~index where it is larger. */
-  search(key: Uint8Array): number {
-    const slots = this.#slots
-    let low = 0
-    let high = this.count
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const start = slots[middle * SLOT + 1] as number
-      const end = start + (slots[middle * SLOT + 2] as number)
-      const order = compareRange(this.bytes, start, end, key, 0, key.length)
-      if (order === 0) return middle
-      if (order < 0) low = middle + 1
-      else high = middle
+  /** A writable copy of a page's content. The links to its children move to the copy. */
+  fromPage(page: Page): Page {
+    const node = this.make(page.isLeaf)
+    const end = page.contentEnd()
+    const size = end - page.base
+    if (this.#isStrict) {
+      this.#reserve(node, size)
+      node.bytes.set(page.bytes.subarray(page.base, end), node.base)
+      node.used = size
+      node.count = page.count
+    } else {
+      this.#appendPacked(node, page)
     }
-    return ~low
-  }
-
-  insertLeaf(index: number, key: Uint8Array, value: Uint8Array, isBucket: boolean): void {
-    assert(this.isLeaf, 'insertLeaf: a branch')
-    const offset = this.#append(key, value)
-    this.#openSlot(index)
-    this.#setSlot(index, isBucket ? LEAF_FLAG_BUCKET : 0, offset, key.length, value.length)
-  }
-
-  /** Gives slot `index` another value. */
-  replaceValue(index: number, value: Uint8Array, isBucket: boolean): void {
-    const s = index * SLOT
-    const oldSize = this.valueSize(index)
-    if (value.length < oldSize) this.isShrunk = true
-    this.#slots[s] = isBucket ? LEAF_FLAG_BUCKET : 0
-    if (value.length <= oldSize && !this.isLent) {
-      this.bytes.set(value, this.valueStart(index))
-      this.#slots[s + 3] = value.length
-      this.#garbage += oldSize - value.length
-      this.#contentSize += value.length - oldSize
-      return
+    if (!node.isLeaf) {
+      node.kids = page.kids ?? new Array<Page | undefined>(page.count).fill(undefined)
+      page.kids = undefined
     }
-    const key = this.bytes.subarray(this.keyStart(index), this.valueStart(index))
-    const offset = this.#append(key, value)
-    // The old key and value lie in the heap still, or a compaction just left them out.
-    this.#contentSize -= key.length + oldSize
-    this.#garbage += key.length + oldSize
-    this.#slots[s + 1] = offset
-    this.#slots[s + 3] = value.length
+    return node
   }
 
-  insertChild(index: number, key: Uint8Array, nodeNumber: number): void {
-    assert(!this.isLeaf, 'insertChild: a leaf')
-    const offset = this.#append(key, undefined)
-    this.#openSlot(index)
-    this.#setSlot(index, nodeNumber, offset, key.length, CHILD_IS_NODE)
+  /** Gives back the memory of a node that is no longer part of any tree. */
+  free(node: Page): void {
+    if (node.slab === undefined) this.#keepSpare(node)
+    else this.frames.give(node)
   }
 
-  /** Makes the separator of slot `index` byte-equal to `bytes[start, start + size)`. */
-  setSeparator(index: number, bytes: Uint8Array, start: number, size: number): void {
-    const at = this.keyStart(index)
-    const oldSize = this.keySize(index)
-    if (compareRange(this.bytes, at, at + oldSize, bytes, start, start + size) === 0) return
-    const offset = this.#append(bytes.subarray(start, start + size), undefined)
-    this.#contentSize -= oldSize
-    this.#garbage += oldSize
-    this.#slots[index * SLOT + 1] = offset
-    this.#slots[index * SLOT + 2] = size
+  insertLeaf(node: Page, index: number, key: Uint8Array, value: Uint8Array): void {
+    assert(node.isLeaf, 'insertLeaf: a branch')
+    const at = this.#open(node, index, key.length + value.length)
+    const e = node.element(index)
+    const { view, bytes } = node
+    view.setUint32(e, 0, true)
+    view.setUint32(e + 4, at - e, true)
+    view.setUint32(e + 8, key.length, true)
+    view.setUint32(e + 12, value.length, true)
+    copyInto(bytes, at, key)
+    copyInto(bytes, at + key.length, value)
   }
 
-  remove(index: number): void {
-    const size = this.#entrySize(index)
-    this.#garbage += size
-    this.#contentSize -= size
-    this.#slots.copyWithin(index * SLOT, (index + 1) * SLOT, this.count * SLOT)
-    this.count--
-    this.isShrunk = true
+  /** Says whether the value of element `index` is a bucket. */
+  mark(node: Page, index: number, isBucket: boolean): void {
+    node.view.setUint32(node.element(index), isBucket ? LEAF_FLAG_BUCKET : 0, true)
   }
 
-  /** Moves the slots from `index` on to a new node, which it returns. */
-  splitAt(index: number): Node {
-    assert(index > 0 && index < this.count, 'splitAt: an empty side')
-    let size = 0
-    for (let i = index; i < this.count; i++) size += this.#entrySize(i)
-    const right = new Node(this.isLeaf, size + HEAP_MIN, this.count - index + SLOTS_MIN)
-    right.appendFrom(this, index, this.count)
-    right.isShrunk = this.isShrunk
-    this.#contentSize -= size
-    this.#garbage += size
-    this.count = index
-    this.#dropGarbage(0)
+  /** Gives element `index` another value. */
+  replaceValue(node: Page, index: number, value: Uint8Array): void {
+    const size = node.valueSize(index)
+    if (value.length < size) node.isShrunk = true
+    if (value.length !== size) {
+      this.#resize(node, index, node.valueStart(index) + size, value.length - size)
+      node.view.setUint32(node.element(index) + 12, value.length, true)
+    }
+    copyInto(node.bytes, node.valueStart(index), value)
+  }
+
+  /** Inserts a child that is a node. */
+  insertChild(node: Page, index: number, key: Uint8Array, child: Page): void {
+    assert(!node.isLeaf, 'insertChild: a leaf')
+    const at = this.#open(node, index, key.length)
+    const e = node.element(index)
+    node.view.setUint32(e, at - e, true)
+    node.view.setUint32(e + 4, key.length, true)
+    copyInto(node.bytes, at, key)
+    const kids = kidsOf(node)
+    kids.push(undefined)
+    for (let i = kids.length - 1; i > index; i--) kids[i] = kids[i - 1]
+    this.setChild(node, index, child)
+  }
+
+  /** Makes a node the child of element `index`. */
+  setChild(node: Page, index: number, child: Page): void {
+    const kids = kidsOf(node)
+    writeU64(node.view, node.element(index) + 8, 0)
+    kids[index] = child
+    child.linkKids = kids
+    child.linkIndex = index
+  }
+
+  /** Makes separator `index` byte-equal to the first key of `child`. */
+  setSeparator(node: Page, index: number, child: Page): void {
+    const start = child.keyStart(0)
+    const size = child.keySize(0)
+    const at = node.keyStart(index)
+    const oldSize = node.keySize(index)
+    if (compareRange(node.bytes, at, at + oldSize, child.bytes, start, start + size) === 0) return
+    if (size !== oldSize) {
+      this.#resize(node, index, at + oldSize, size - oldSize)
+      node.view.setUint32(node.element(index) + 4, size, true)
+    }
+    const target = node.keyStart(index)
+    for (let i = 0; i < size; i++) node.bytes[target + i] = child.bytes[start + i] as number
+    node.forgetHeads()
+  }
+
+  /** Takes element `index` out. */
+  remove(node: Page, index: number): void {
+    const { bytes, view, base } = node
+    const start = node.keyStart(index)
+    const size = entrySize(node, index)
+    const end = base + node.used
+    const e = node.element(index)
+    bytes.copyWithin(e, e + ELEMENT_SIZE, start)
+    bytes.copyWithin(start - ELEMENT_SIZE, start + size, end)
+    node.count--
+    node.used -= ELEMENT_SIZE + size
+    const field = node.isLeaf ? 4 : 0
+    shift(view, node.element(0) + field, index, -ELEMENT_SIZE)
+    shift(view, node.element(index) + field, node.count - index, -size)
+    node.isShrunk = true
+    if (node.isLeaf) return
+    kidsOf(node).splice(index, 1)
+    node.forgetHeads()
+  }
+
+  /** Moves the elements from `index` on to a new node, which it returns. */
+  split(node: Page, index: number): Page {
+    assert(index > 0 && index < node.count, 'split: an empty side')
+    const right = this.make(node.isLeaf)
+    this.#appendRange(right, node, index)
+    right.isShrunk = node.isShrunk
+    const moved = node.count - index
+    const { bytes, view, base } = node
+    const keys = node.keyStart(index)
+    const dataStart = node.element(node.count)
+    const newDataStart = node.element(index)
+    bytes.copyWithin(newDataStart, dataStart, keys)
+    node.count = index
+    node.used = newDataStart - base + (keys - dataStart)
+    shift(view, node.element(0) + (node.isLeaf ? 4 : 0), index, -moved * ELEMENT_SIZE)
+    if (!node.isLeaf) {
+      const kids = kidsOf(node)
+      relink(right, kids.splice(index))
+      node.forgetHeads()
+    }
+    this.#tighten(node)
+    this.#tighten(right)
     return right
   }
 
-  /** Copies slots [from, to) of another node of the same kind behind the last slot. */
-  appendFrom(other: Node, from: number, to: number): void {
-    for (let i = from; i < to; i++) {
-      const start = other.keyStart(i)
-      const size = other.#entrySize(i)
-      this.#dropGarbage(size)
-      const offset = this.#used
-      this.bytes.set(other.bytes.subarray(start, start + size), offset)
-      this.#used += size
-      this.#contentSize += size
-      this.#openSlot(this.count)
-      const s = (this.count - 1) * SLOT
-      this.#slots.set(other.#slots.subarray(i * SLOT, i * SLOT + SLOT), s)
-      this.#slots[s + 1] = offset
-    }
+  /** Copies all elements of `source` behind those of `target`; children that are nodes move. */
+  append(target: Page, source: Page): void {
+    const before = target.count
+    this.#appendRange(target, source, 0)
+    if (target.isLeaf) return
+    const kids = kidsOf(target)
+    kids.length = before
+    relink(target, [...kids, ...kidsOf(source)])
+    source.kids = undefined
   }
 
   /**
-   * Where to cut a node that is larger than a page: the first index at which the left part holds
-   * `target` bytes of page. Leaves each side what its kind needs; undefined where it can't be cut.
+   * Writes header, children's pgids and seal: from then on the node is the page run `node.pgid` of
+   * `pageCount` pages. It stays a node until `settle`.
    */
-  splitIndex(target: number): number | undefined {
-    const sideMin = this.isLeaf ? 1 : BRANCH_CHILDREN_MIN
-    if (this.count < 2 * sideMin) return undefined
-    let size = PAGE_HEADER_SIZE
-    for (let i = 0; i < this.count - sideMin; i++) {
-      size += ELEMENT_SIZE + this.#entrySize(i)
-      if (i >= sideMin && size > target) return i
+  seal(node: Page, pageCount: number): void {
+    const size = pageCount * this.frames.pageSizeBytes
+    this.#reserve(node, size)
+    const { bytes, view, base } = node
+    if (!node.isLeaf) namePlacedChildren(node)
+    writeHeader(node, node.pgid, pageCount - 1)
+    bytes.fill(0, base + node.used, base + size)
+    sealRun(bytes, view, base, base + node.used, base + size)
+    node.sizeBytes = size
+  }
+
+  /** Makes a sealed node a page like any other. */
+  settle(node: Page): void {
+    node.isNode = false
+    if (node.isLeaf) node.forgetHeads()
+  }
+
+  /** Opens a place for element `index` and `size` bytes; returns where the bytes begin. */
+  #open(node: Page, index: number, size: number): number {
+    this.#reserve(node, node.used + ELEMENT_SIZE + size)
+    const { bytes, view, base, count } = node
+    const end = base + node.used
+    const at = index < count ? node.keyStart(index) : end
+    const e = node.element(index)
+    if (at < end) bytes.copyWithin(at + ELEMENT_SIZE + size, at, end)
+    bytes.copyWithin(e + ELEMENT_SIZE, e, at)
+    node.count = count + 1
+    node.used += ELEMENT_SIZE + size
+    const field = node.isLeaf ? 4 : 0
+    shift(view, node.element(0) + field, index, ELEMENT_SIZE)
+    shift(view, e + ELEMENT_SIZE + field, count - index, size)
+    if (!node.isLeaf) node.forgetHeads()
+    return at + ELEMENT_SIZE
+  }
+
+  /** Makes element `index` longer or shorter by `delta` bytes; `end` is where it ended. */
+  #resize(node: Page, index: number, end: number, delta: number): void {
+    const offset = end - node.base
+    this.#reserve(node, node.used + delta)
+    const { bytes, view, base } = node
+    bytes.copyWithin(base + offset + delta, base + offset, base + node.used)
+    node.used += delta
+    const next = node.element(index + 1) + (node.isLeaf ? 4 : 0)
+    shift(view, next, node.count - index - 1, delta)
+  }
+
+  /** Copies elements [from, source.count) behind those of `target`, children not minded. */
+  #appendRange(target: Page, source: Page, from: number): void {
+    const moved = source.count - from
+    if (moved === 0) return
+    const keys = source.keyStart(from)
+    const size = source.contentEnd() - keys
+    this.#reserve(target, target.used + moved * ELEMENT_SIZE + size)
+    const { bytes, view, base, count } = target
+    const data = target.element(count)
+    const end = base + target.used
+    const field = target.isLeaf ? 4 : 0
+    bytes.copyWithin(data + moved * ELEMENT_SIZE, data, end)
+    shift(view, target.element(0) + field, count, moved * ELEMENT_SIZE)
+    const elements = source.element(from)
+    const elementsEnd = elements + moved * ELEMENT_SIZE
+    bytes.set(source.bytes.subarray(elements, elementsEnd), data)
+    const newKeys = end + moved * ELEMENT_SIZE
+    bytes.set(source.bytes.subarray(keys, keys + size), newKeys)
+    shift(view, data + field, moved, newKeys - data - (keys - elements))
+    target.count = count + moved
+    target.used += moved * ELEMENT_SIZE + size
+    if (!target.isLeaf) target.forgetHeads()
+  }
+
+  /** Copies elements one by one: other writers may have left gaps between them. */
+  #appendPacked(node: Page, page: Page): void {
+    for (let i = 0; i < page.count; i++) {
+      const start = page.keyStart(i)
+      const size = entrySize(page, i)
+      const at = this.#open(node, i, size)
+      const e = node.element(i)
+      const from = page.element(i)
+      node.bytes.set(page.bytes.subarray(from, from + ELEMENT_SIZE), e)
+      node.view.setUint32(node.isLeaf ? e + 4 : e, at - e, true)
+      node.bytes.set(page.bytes.subarray(start, start + size), at)
     }
-    return this.count - sideMin
   }
 
-  /** Packs the node into `bytes[base…]`, zeroed and large enough, as page `pgid` of `run` bytes. */
-  pack(target: Uint8Array, view: DataView, base: number, nodes: readonly Node[]): number {
-    view.setUint32(base, this.pgid >>> 0, true)
-    view.setUint32(base + 4, Math.floor(this.pgid / TWO_32), true)
-    view.setUint16(base + 8, this.isLeaf ? PAGE_LEAF : PAGE_BRANCH, true)
-    view.setUint16(base + 10, this.count, true)
-    let at = base + PAGE_HEADER_SIZE + this.count * ELEMENT_SIZE
-    let e = base + PAGE_HEADER_SIZE
-    for (let i = 0, s = 0; i < this.count; i++, s += SLOT, e += ELEMENT_SIZE) {
-      const keySize = this.#slots[s + 2] as number
-      if (this.isLeaf) {
-        view.setUint32(e, this.#slots[s] as number, true)
-        view.setUint32(e + 4, at - e, true)
-        view.setUint32(e + 8, keySize, true)
-        view.setUint32(e + 12, this.#slots[s + 3] as number, true)
-      } else {
-        const child = this.#packedChild(i, nodes)
-        view.setUint32(e, at - e, true)
-        view.setUint32(e + 4, keySize, true)
-        view.setUint32(e + 8, child >>> 0, true)
-        view.setUint32(e + 12, Math.floor(child / TWO_32), true)
-      }
-      const start = this.#slots[s + 1] as number
-      const size = this.#entrySize(i)
-      target.set(this.bytes.subarray(start, start + size), at)
-      at += size
+  /** Makes sure that the node may grow to `size` bytes. */
+  #reserve(node: Page, size: number): void {
+    const capacity = node.slab === undefined ? node.bytes.length : this.frames.pageSizeBytes
+    if (size <= capacity) return
+    assert(size <= NODE_SIZE_MAX, 'node: beyond 4 GiB')
+    const { bytes, view } = this.#takeBuffer(size)
+    bytes.set(node.bytes.subarray(node.base, node.base + node.used))
+    this.free(node)
+    node.enterBuffer(bytes, view)
+  }
+
+  /** Brings a node that fits a frame back into one. */
+  #tighten(node: Page): void {
+    if (node.slab !== undefined || node.used > this.frames.pageSizeBytes) return
+    const { bytes, view } = node
+    this.frames.take(node)
+    node.bytes.set(bytes.subarray(0, node.used), node.base)
+    if (node.isLeaf) node.refuseHeads()
+    this.#spare ??= { bytes, view }
+  }
+
+  #takeBuffer(size: number): Room {
+    const spare = this.#spare
+    if (spare !== undefined && spare.bytes.length >= size) {
+      this.#spare = undefined
+      return spare
     }
-    return at
+    const { pageSizeBytes } = this.frames
+    // Room to grow, so that a value that grows and grows is not copied each time.
+    const bytes = new Uint8Array(Math.min(NODE_SIZE_MAX, size + (size >>> 2) + pageSizeBytes))
+    return { bytes, view: new DataView(bytes.buffer) }
   }
 
-  /** The page run image of the node, sealed. */
-  toRun(pageCount: number, pageSizeBytes: number, nodes: readonly Node[]): Uint8Array {
-    const bytes = new Uint8Array(pageCount * pageSizeBytes)
-    const view = new DataView(bytes.buffer)
-    const end = this.pack(bytes, view, 0, nodes)
-    assert(end === this.packedSize(), 'node: packed to another size than computed')
-    view.setUint32(12, pageCount - 1, true)
-    sealRun(bytes, view, 0, end, bytes.length)
-    return bytes
+  #keepSpare(node: Page): void {
+    const { bytes, view } = node
+    const isSmall = bytes.length <= 16 * this.frames.pageSizeBytes
+    if (isSmall && bytes.length > 0) this.#spare ??= { bytes, view }
   }
+}
 
-  #packedChild(index: number, nodes: readonly Node[]): number {
-    const nodeNumber = this.childNode(index)
-    if (nodeNumber < 0) return this.childPgid(index)
-    const child = nodes[nodeNumber]
-    assert(child !== undefined && child.pgid !== 0, 'node: a child without a page')
-    return child.pgid
+/**
+ * Where to cut a node that is larger than a page: the first index at which the left part holds
+ * `target` bytes of page. Leaves each side what its kind needs; undefined where it can't be cut.
+ */
+export function splitIndex(node: Page, target: number): number | undefined {
+  const sideMin = node.isLeaf ? 1 : BRANCH_CHILDREN_MIN
+  if (node.count < 2 * sideMin) return undefined
+  let size = PAGE_HEADER_SIZE
+  for (let i = 0; i < node.count - sideMin; i++) {
+    size += ELEMENT_SIZE + entrySize(node, i)
+    if (i >= sideMin && size > target) return i
   }
+  return node.count - sideMin
+}
 
-  #entrySize(index: number): number {
-    const s = index * SLOT
-    const keySize = this.#slots[s + 2] as number
-    return this.isLeaf ? keySize + (this.#slots[s + 3] as number) : keySize
-  }
+/** Writes the page header of a node, as page `pgid` with `overflow` pages behind it. */
+export function writeHeader(node: Page, pgid: number, overflow: number): void {
+  const { view, base } = node
+  writeU64(view, base, pgid)
+  view.setUint16(base + 8, node.isLeaf ? PAGE_LEAF : PAGE_BRANCH, true)
+  view.setUint16(base + 10, node.count, true)
+  view.setUint32(base + 12, overflow, true)
+}
 
-  #openSlot(index: number): void {
-    if ((this.count + 1) * SLOT > this.#slots.length) {
-      const larger = new Uint32Array(this.#slots.length * 2)
-      larger.set(this.#slots)
-      this.#slots = larger
-    }
-    this.#slots.copyWithin((index + 1) * SLOT, index * SLOT, this.count * SLOT)
-    this.count++
-  }
+/** The child of element `index` where that is a node. */
+export function childNode(node: Page, index: number): Page | undefined {
+  const kid = node.kids?.[index]
+  return kid?.isNode === true ? kid : undefined
+}
 
-  #setSlot(index: number, a: number, offset: number, keySize: number, b: number): void {
-    const s = index * SLOT
-    this.#slots[s] = a
-    this.#slots[s + 1] = offset
-    this.#slots[s + 2] = keySize
-    this.#slots[s + 3] = b
+function namePlacedChildren(node: Page): void {
+  for (let i = 0; i < node.count; i++) {
+    const child = childNode(node, i)
+    if (child === undefined) continue
+    assert(child.pgid !== 0, 'node: a child without a page')
+    writeU64(node.view, node.element(i) + 8, child.pgid)
   }
+}
 
-  /** Appends key and value to the heap; returns the offset. The arguments may lie in this heap. */
-  #append(key: Uint8Array, value: Uint8Array | undefined): number {
-    const size = key.length + (value === undefined ? 0 : value.length)
-    this.#dropGarbage(size)
-    const offset = this.#used
-    this.bytes.set(key, offset)
-    if (value !== undefined) this.bytes.set(value, offset + key.length)
-    this.#used += size
-    this.#contentSize += size
-    return offset
-  }
+function kidsOf(node: Page): (Page | undefined)[] {
+  assert(node.kids !== undefined, 'node: a branch without a list of children')
+  return node.kids
+}
 
-  /** Makes room for `size` more bytes, in a new heap without the garbage where that is due. */
-  #dropGarbage(size: number): void {
-    const isDue = this.#garbage > GARBAGE_MIN && this.#garbage * 2 > this.#used
-    if (this.#used + size <= this.bytes.length && !isDue) return
-    const live = this.#used - this.#garbage
-    const needed = live + size
-    assert(needed + needed / 4 <= HEAP_MAX, 'node: heap beyond 4 GiB')
-    // The old heap is left as it is: views of it may have been lent, and `#append` may read from
-    // it.
-    const heap = new Uint8Array(needed + (needed >>> 2) + HEAP_MIN)
-    let at = 0
-    for (let i = 0; i < this.count; i++) {
-      const start = this.keyStart(i)
-      const entrySize = this.#entrySize(i)
-      heap.set(this.bytes.subarray(start, start + entrySize), at)
-      this.#slots[i * SLOT + 1] = at
-      at += entrySize
-    }
-    this.bytes = heap
-    this.#used = at
-    this.#garbage = 0
-    this.isLent = false
+/** Gives a node the list `kids`, and each of these its place in it. */
+function relink(node: Page, kids: (Page | undefined)[]): void {
+  node.kids = kids
+  kids.forEach((kid, i) => {
+    if (kid === undefined) return
+    kid.linkKids = kids
+    kid.linkIndex = i
+  })
+}
+
+function entrySize(page: Page, index: number): number {
+  const size = page.keySize(index)
+  return page.isLeaf ? size + page.valueSize(index) : size
+}
+
+/** Adds `delta` to `count` position fields, 16 bytes apart from `at` on. */
+function shift(view: DataView, at: number, count: number, delta: number): void {
+  for (let e = at, end = at + count * ELEMENT_SIZE; e < end; e += ELEMENT_SIZE) {
+    view.setUint32(e, view.getUint32(e, true) + delta, true)
   }
+}
+
+function copyInto(target: Uint8Array, at: number, source: Uint8Array): void {
+  if (source.length > LOOP_SIZE_MAX) target.set(source, at)
+  else for (let i = 0; i < source.length; i++) target[at + i] = source[i] as number
 }

@@ -23,7 +23,7 @@ function lowestRun(ids: ReadonlySet<number>, count: number): number | undefined 
 
 test('PageSet agrees with a Set of numbers, and takes the lowest run', () => {
   const step = fc.record({
-    kind: fc.constantFrom('add', 'add', 'add', 'delete', 'take', 'copy'),
+    kind: fc.constantFrom('add', 'add', 'add', 'delete', 'take', 'copy', 'union'),
     pgid: fc.integer({ min: 0, max: 200 }),
     count: fc.integer({ min: 1, max: 40 }),
   })
@@ -41,6 +41,13 @@ test('PageSet agrees with a Set of numbers, and takes the lowest run', () => {
           expect(set.delete(pgid)).toBe(model.delete(pgid))
         } else if (kind === 'copy') {
           set = set.copy()
+        } else if (kind === 'union') {
+          const other = new PageSet()
+          for (let i = 0; i < count; i++) {
+            other.add(pgid * 3 + i * 2)
+            model.add(pgid * 3 + i * 2)
+          }
+          set.addAll(other)
         } else {
           const first = lowestRun(model, count)
           expect(set.takeRun(count)).toBe(first)
@@ -48,8 +55,11 @@ test('PageSet agrees with a Set of numbers, and takes the lowest run', () => {
         }
         expect(set.size).toBe(model.size)
       }
+      const visited: number[] = []
+      set.forEach((pgid) => visited.push(pgid))
+      expect(visited).toEqual([...set])
       expect([...set]).toEqual([...model].sort((a, b) => a - b))
-      for (let pgid = 0; pgid < 260; pgid++) expect(set.has(pgid)).toBe(model.has(pgid))
+      for (let pgid = 0; pgid < 700; pgid++) expect(set.has(pgid)).toBe(model.has(pgid))
     }),
   )
 })

@@ -95,6 +95,32 @@ export class PageSet {
     }
   }
 
+  /** Calls `visit` with each id, ascending. */
+  forEach(visit: (pgid: number) => void): void {
+    const words = this.#words
+    for (let at = this.#firstWord; at < words.length; at++) {
+      let word = words[at] as number
+      while (word !== 0) {
+        const low = word & -word
+        visit(at * WORD_BITS + (31 - Math.clz32(low)))
+        word ^= low
+      }
+    }
+  }
+
+  /** Adds all ids of another set. */
+  addAll(other: PageSet): void {
+    if (other.#words.length > this.#words.length) this.#grow(other.#words.length)
+    for (let at = other.#firstWord; at < other.#words.length; at++) {
+      const word = this.#words[at] as number
+      const added = (other.#words[at] as number) & ~word
+      if (added === 0) continue
+      this.#words[at] = word | added
+      this.#size += bitCount(added)
+      if (at < this.#firstWord) this.#firstWord = at
+    }
+  }
+
   copy(): PageSet {
     const other = new PageSet()
     other.#words = this.#words.slice()
@@ -108,4 +134,10 @@ export class PageSet {
     larger.set(this.#words)
     this.#words = larger
   }
+}
+
+function bitCount(word: number): number {
+  let pairs = word - ((word >>> 1) & 0x55555555)
+  pairs = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((pairs + (pairs >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { DB_PATH, openInMemory } from '../proptest/engine/memory-engine.ts'
-import { Node } from './node.ts'
+import fc from 'fast-check'
+import { compareBytes } from '../base/bytes.ts'
+import { Frames } from './frames.ts'
+import { NodeEditor } from './node.ts'
 import { Page, pageFault } from './page.ts'
 import type { PageFaultCode } from './page.ts'
 
@@ -22,24 +25,30 @@ const GOLDEN_LEAF = fromHex(
    | 61 31 6262 3232`.replace(/\s/g, ''),
 )
 
+const editor = new NodeEditor(new Frames(PAGE_SIZE), true)
+
+function imageOf(node: Page): Uint8Array {
+  editor.seal(node, 1)
+  return node.bytes.slice(node.base, node.base + PAGE_SIZE)
+}
+
 function leafOf(keys: readonly string[], value = 'v'): Uint8Array {
-  const node = new Node(true)
-  keys.forEach((key, i) => node.insertLeaf(i, text(key), text(value), false))
+  const node = editor.make(true)
+  keys.forEach((key, i) => editor.insertLeaf(node, i, text(key), text(value)))
   node.pgid = 7
-  return node.toRun(1, PAGE_SIZE, [])
+  return imageOf(node)
 }
 
 function branchOf(keys: readonly string[]): Uint8Array {
-  const children = keys.map((key, i) => {
-    const child = new Node(true)
-    child.insertLeaf(0, text(key), text(''), false)
+  const node = editor.make(false)
+  keys.forEach((key, i) => {
+    const child = editor.make(true)
+    editor.insertLeaf(child, 0, text(key), text(''))
     child.pgid = 20 + i
-    return child
+    editor.insertChild(node, i, text(key), child)
   })
-  const node = new Node(false)
-  keys.forEach((key, i) => node.insertChild(i, text(key), i))
   node.pgid = 8
-  return node.toRun(1, PAGE_SIZE, children)
+  return imageOf(node)
 }
 
 /** The page without its seal, as another writer would have left it, with `change` made to it. */
@@ -123,6 +132,50 @@ describe('Page.search()', () => {
       expect(page.search(text(''))).toBe(~0)
       expect(page.search(text('\xff'))).toBe(~page.count)
     }
+  })
+
+  test('agrees with looking at every key, whatever the keys share and however many there are', () => {
+    const frames = new Frames(4096)
+    const wide = new NodeEditor(frames, true)
+    const letters = fc.constantFrom(0, 1, 0x61, 0x7f, 0x80, 0xff)
+    const tail = fc.uint8Array({ maxLength: 6 }).map((bytes) => bytes.map((b) => b & 0x81))
+    const key = fc
+      .tuple(fc.array(letters, { maxLength: 3 }), tail)
+      .map(([a, b]) => Uint8Array.from([...a, ...b]))
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 9 }),
+        fc.uniqueArray(key, {
+          maxLength: 150,
+          size: 'max',
+          comparator: (a, b) => compareBytes(a, b) === 0,
+        }),
+        fc.array(key, { maxLength: 20 }),
+        fc.boolean(),
+        (prefix, suffixes, others, isLeaf) => {
+          const whole = (suffix: Uint8Array): Uint8Array => Buffer.concat([prefix, suffix])
+          const keys = suffixes
+            .map(whole)
+            .filter((k) => k.length > 0)
+            .sort(compareBytes)
+          const node = wide.make(isLeaf)
+          keys.forEach((k, i) => {
+            if (isLeaf) wide.insertLeaf(node, i, k, prefix)
+            else wide.insertChild(node, i, k, new Page(0))
+          })
+          node.forgetHeads()
+          const probes = [...keys, ...others, ...others.map(whole), prefix, new Uint8Array(0)]
+          for (const probe of probes) {
+            const at = keys.findIndex((k) => compareBytes(k, probe) >= 0)
+            const place = at < 0 ? keys.length : at
+            const isThere = at >= 0 && compareBytes(keys[at] ?? probe, probe) === 0
+            expect(node.search(probe)).toBe(isThere ? place : ~place)
+          }
+          wide.free(node)
+        },
+      ),
+      { numRuns: 400 },
+    )
   })
 
   test('orders bytes unsigned, a prefix first', () => {

@@ -1,5 +1,6 @@
 /**
- * A page of the data file, read in place, and never changed once it stands here.
+ * A page of the data file, read in place. It is never changed once it stands here, unless it is a
+ * node: the writable copy that one write transaction has of it (node.ts).
  *
  * The layout is in format.ts. Invariants, all of them checked by `validatePage` before a page is
  * believed:
@@ -8,7 +9,8 @@
  *   3. keys ascend strictly; a branch has two children or more;
  *   4. the tail behind the content is a good seal or all zeros (seal.ts).
  *
- * A page owns its bytes; what `lend` hands out of them is valid until its transaction ends.
+ * Where a page stands, in a frame or a buffer of its own, is the business of frames.ts; what is
+ * lent of its bytes is valid until its transaction ends.
  */
 
 import { compareRange, readU64 } from '../base/bytes.ts'
@@ -22,38 +24,110 @@ import {
   PAGE_HEADER_SIZE,
   PAGE_LEAF,
 } from './format.ts'
+import { BYTES_PER_HEAD } from './frames.ts'
+import type { Slab } from './frames.ts'
 import { checkSeal } from './seal.ts'
 
-export class Page {
-  readonly isNode = false
-  readonly pgid: number
-  readonly bytes: Uint8Array
-  readonly view: DataView
-  /** Where the page's header begins in `bytes`; not 0 only for an inline bucket's page. */
-  readonly base: number
-  /** Length of the whole run in bytes, overflow pages included. */
-  readonly sizeBytes: number
-  readonly isLeaf: boolean
-  readonly count: number
+/** `headShift` of a page whose key heads are not made yet. */
+const HEADS_UNMADE = -2
+/** `headShift` of a page that has none. */
+const HEADS_NONE = -1
+/** Shorter common prefixes are left in the heads: comparing them would cost more. */
+const PREFIX_MIN = 3
 
-  /** Children already found, by element. Each link was checked once by whoever set it. */
-  kids: (Page | undefined)[] | undefined = undefined
-  /** The one parent that links here: a page has one link at most, so dropping it drops the page. */
-  linkOwner: Page | undefined = undefined
-  linkIndex = 0
+/** Turns the order of unsigned numbers into that of signed ones. */
+const SIGN = 0x80000000 | 0
+
+const NO_BYTES = new Uint8Array(0)
+const NO_VIEW = new DataView(NO_BYTES.buffer)
+const NO_HEADS = new Int32Array(0)
+
+export class Page {
+  pgid: number
+  isLeaf = true
+  /** A node: the writable page of one write transaction (node.ts). Its header is not kept. */
+  isNode = false
   /** Set on each touch, cleared by the clock that looks for pages to drop. */
   isTouched = true
   /** False once the cache has dropped the page; a link to it is then followed anew. */
   isResident = true
+  count = 0
+  bytes: Uint8Array
+  view: DataView
+  /** Where the page's header begins in `bytes`. */
+  base: number
+  /**
+   * Key heads: of every 2^headShift-th key the four bytes behind what all keys have in common, as
+   * a signed number in the order of the bytes. Made by the first search.
+   */
+  heads: Int32Array = NO_HEADS
+  headsAt = 0
+  headShift: number = HEADS_NONE
+  /** How many bytes all keys have in common, where that is worth comparing apart; else 0. */
+  prefixSize = 0
+  /** Children already found, by element. Each link was checked once by whoever set it. */
+  kids: (Page | undefined)[] | undefined = undefined
+  /** The one list that leads here: a page has one link at most, so dropping it drops the page. */
+  linkKids: (Page | undefined)[] | undefined = undefined
+  linkIndex = 0
+  /** Length of the whole run in bytes, overflow pages included. Not kept in a node. */
+  sizeBytes: number
+  /** The slab whose frame it stands in; undefined where it has a buffer of its own. */
+  slab: Slab | undefined = undefined
+  /** Of a node: bytes of header, elements, keys and values. */
+  used = 0
+  /** Of a node: something was taken away, so it may have become too thin. */
+  isShrunk = false
 
-  constructor(pgid: number, bytes: Uint8Array, base: number, sizeBytes: number) {
+  /** A page that stands in `bytes[base, base + sizeBytes)`, or nowhere yet where that is empty. */
+  constructor(pgid: number, bytes: Uint8Array = NO_BYTES, base = 0, sizeBytes = 0) {
     this.pgid = pgid
     this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.view = NO_VIEW
     this.base = base
     this.sizeBytes = sizeBytes
-    this.isLeaf = this.view.getUint16(base + 8, true) === PAGE_LEAF
-    this.count = this.view.getUint16(base + 10, true)
+    if (sizeBytes > 0) {
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      this.readHeader(sizeBytes)
+    }
+  }
+
+  /** Moves to a frame of a slab. */
+  enterFrame(slab: Slab, base: number): void {
+    this.slab = slab
+    this.bytes = slab.bytes
+    this.view = slab.view
+    this.base = base
+    this.heads = slab.heads
+    this.headsAt = base / BYTES_PER_HEAD
+    this.headShift = HEADS_UNMADE
+  }
+
+  /** Moves to a buffer of its own. */
+  enterBuffer(bytes: Uint8Array, view: DataView): void {
+    this.slab = undefined
+    this.bytes = bytes
+    this.view = view
+    this.base = 0
+    this.heads = NO_HEADS
+    this.headShift = HEADS_NONE
+  }
+
+  /** Believes the header that stands in its bytes; the run is `sizeBytes` long. */
+  readHeader(sizeBytes: number): void {
+    this.sizeBytes = sizeBytes
+    this.isLeaf = this.view.getUint16(this.base + 8, true) === PAGE_LEAF
+    this.count = this.view.getUint16(this.base + 10, true)
+  }
+
+  /** Its keys changed, or it is another page than before: heads are to be made anew. */
+  forgetHeads(): void {
+    this.headShift = this.slab === undefined ? HEADS_NONE : HEADS_UNMADE
+  }
+
+  /** A leaf that is edited between any two searches is quicker without. */
+  refuseHeads(): void {
+    this.headShift = HEADS_NONE
   }
 
   element(index: number): number {
@@ -68,6 +142,12 @@ export class Page {
   keySize(index: number): number {
     const e = this.base + PAGE_HEADER_SIZE + index * ELEMENT_SIZE
     return this.view.getUint32(this.isLeaf ? e + 8 : e + 4, true)
+  }
+
+  /** A copy of a key. */
+  key(index: number): Uint8Array {
+    const start = this.keyStart(index)
+    return this.bytes.slice(start, start + this.keySize(index))
   }
 
   /** Leaf only: where the value begins. */
@@ -86,7 +166,7 @@ export class Page {
     return (this.view.getUint32(this.element(index), true) & LEAF_FLAG_BUCKET) !== 0
   }
 
-  /** Branch only. */
+  /** Branch only; 0 where the child is a node. */
   childPgid(index: number): number {
     return readU64(this.view, this.element(index) + 8)
   }
@@ -95,11 +175,42 @@ export class Page {
    * Index of the first element whose key is not smaller than `key`, or ~index where it is larger.
    */
   search(key: Uint8Array): number {
+    const { count } = this
+    let low = 0
+    let high = count
+    let shift = this.headShift
+    if (shift === HEADS_UNMADE) shift = this.#makeHeads()
+    if (shift >= 0) {
+      const prefix = this.prefixSize
+      if (prefix > 0) {
+        const order = this.#comparePrefix(key)
+        if (order !== 0) return order < 0 ? ~0 : ~count
+      }
+      // Keys with a smaller head are smaller, those with a larger head larger; among equal heads
+      // (and, where not every key has a head, between two of them) the keys must be compared.
+      const head = headOf(key, prefix, key.length)
+      const { heads, headsAt } = this
+      const end = headsAt + ((count - 1) >>> shift) + 1
+      let from = headsAt
+      let to = end
+      while (from < to) {
+        const middle = (from + to) >>> 1
+        if ((heads[middle] as number) < head) from = middle + 1
+        else to = middle
+      }
+      if (from > headsAt) low = ((from - headsAt - 1) << shift) + 1
+      while (from < end && heads[from] === head) from++
+      if (from < end) high = (from - headsAt) << shift
+    }
+    return low < high ? this.#searchBetween(key, low, high) : ~low
+  }
+
+  #searchBetween(key: Uint8Array, from: number, to: number): number {
     const { view, bytes } = this
     const keyField = this.isLeaf ? 4 : 0
     const first = this.base + PAGE_HEADER_SIZE
-    let low = 0
-    let high = this.count
+    let low = from
+    let high = to
     while (low < high) {
       const middle = (low + high) >>> 1
       const e = first + middle * ELEMENT_SIZE
@@ -113,10 +224,74 @@ export class Page {
     return ~low
   }
 
+  /** Fills the page's row of heads; returns `headShift`. */
+  #makeHeads(): number {
+    const { count, bytes, heads, headsAt, slab } = this
+    this.headShift = HEADS_NONE
+    if (count === 0 || slab === undefined) return HEADS_NONE
+    const capacity = heads.length / slab.pages.length
+    let shift = 0
+    while ((count - 1) >>> shift >= capacity) shift++
+    const shared = this.#commonPrefix()
+    const prefix = shared < PREFIX_MIN ? 0 : shared
+    for (let i = 0, at = headsAt; i < count; i += 1 << shift, at++) {
+      const start = this.keyStart(i)
+      heads[at] = headOf(bytes, start + prefix, start + this.keySize(i))
+    }
+    this.prefixSize = prefix
+    this.headShift = shift
+    return shift
+  }
+
+  /** How many bytes the first key shares with the last one, and so with all. */
+  #commonPrefix(): number {
+    const a = this.keyStart(0)
+    const b = this.keyStart(this.count - 1)
+    const size = Math.min(this.keySize(0), this.keySize(this.count - 1))
+    let shared = 0
+    while (shared < size && this.bytes[a + shared] === this.bytes[b + shared]) shared++
+    return shared
+  }
+
+  /** How `key` compares with what all keys begin with; 0 where it begins so too. */
+  #comparePrefix(key: Uint8Array): number {
+    const { bytes, prefixSize } = this
+    const start = this.keyStart(0)
+    const size = key.length < prefixSize ? key.length : prefixSize
+    for (let i = 0; i < size; i++) {
+      const d = (key[i] as number) - (bytes[start + i] as number)
+      if (d !== 0) return d
+    }
+    return size - prefixSize
+  }
+
   /** Where the last value (or key, in a branch) ends: the first byte of the tail. */
   contentEnd(): number {
-    return contentEndOf(this.view, this.base, this.isLeaf, this.count)
+    return this.isNode
+      ? this.base + this.used
+      : contentEndOf(this.view, this.base, this.isLeaf, this.count)
   }
+
+  /** What its content takes as a page, header included. */
+  packedSize(): number {
+    return this.contentEnd() - this.base
+  }
+}
+
+/** Up to four bytes from `at` on as a signed number in the order of the bytes. */
+function headOf(bytes: Uint8Array, at: number, end: number): number {
+  if (at + 4 <= end) {
+    return (
+      (((bytes[at] as number) << 24) |
+        ((bytes[at + 1] as number) << 16) |
+        ((bytes[at + 2] as number) << 8) |
+        (bytes[at + 3] as number)) ^
+      SIGN
+    )
+  }
+  let head = 0
+  for (let i = 0; i < 4; i++) head = (head << 8) | (at + i < end ? (bytes[at + i] as number) : 0)
+  return head ^ SIGN
 }
 
 function contentEndOf(view: DataView, base: number, isLeaf: boolean, count: number): number {

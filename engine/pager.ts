@@ -2,22 +2,29 @@
  * The data file as an address space of pages that fault in on first touch and are dropped by a
  * clock when a memory budget is reached.
  *
- * A page is validated once, when it is read, and trusted from then on. An overflow run is one
- * page object over one contiguous buffer. Buffers of dropped pages go to the garbage collector and
- * are never written again, so bytes lent from them stay good for as long as someone holds them.
+ * A page is validated once, when it is read, and trusted from then on. A single page stands in a
+ * frame (frames.ts); an overflow run has one contiguous buffer, which goes to the garbage collector
+ * when it is dropped. What is dropped while a transaction is open keeps its bytes until that one
+ * has ended.
  */
 
 import { compareRange, readU64 } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
 import type { DiskFile } from '../disk/disk.ts'
+import { Frames } from './frames.ts'
+import { NodeEditor } from './node.ts'
 import { Page, pageFault } from './page.ts'
 
 const CHUNK_BITS = 10
 const CHUNK_SIZE = 1 << CHUNK_BITS
+/** Free frames below this are not worth being let go of. */
+const FREE_BYTES_KEPT = 4 * 1024 * 1024
 
 export interface PagerStats {
-  /** Bytes of page images in memory, dirty ones not counted. */
+  /** Bytes of page images in memory, those of an open write transaction not counted. */
   readonly residentBytes: number
+  /** Bytes of dropped pages that open transactions may still look at. */
+  readonly retiredBytes: number
   readonly budgetBytes: number
   /** Page runs read from the file since it was opened. */
   readonly faults: number
@@ -30,26 +37,54 @@ export class Pager {
   readonly pageSizeBytes: number
   readonly isStrict: boolean
   readonly budgetBytes: number
+  readonly frames: Frames
+  readonly editor: NodeEditor
   #chunks: ((Page | undefined)[] | undefined)[] = []
   #residentBytes = 0
   #faults = 0
   #evictions = 0
   #hand = 0
+  /** Counts the uses begun; a use is the time in which a transaction is open. */
+  #now = 0
+  /** When the open uses began, oldest first. */
+  readonly #uses: Set<number> = new Set<number>()
 
   constructor(file: DiskFile, pageSizeBytes: number, budgetBytes: number, isStrict: boolean) {
     this.file = file
     this.pageSizeBytes = pageSizeBytes
     this.budgetBytes = budgetBytes
     this.isStrict = isStrict
+    this.frames = new Frames(pageSizeBytes)
+    this.editor = new NodeEditor(this.frames, isStrict)
   }
 
   stats(): PagerStats {
     return {
       residentBytes: this.#residentBytes,
+      retiredBytes: this.frames.retiredBytes,
       budgetBytes: this.budgetBytes,
       faults: this.#faults,
       evictions: this.#evictions,
     }
+  }
+
+  /** A transaction begins: from now on dropped pages keep their bytes. Returns what ends it. */
+  beginUse(): number {
+    this.#uses.add(++this.#now)
+    return this.#now
+  }
+
+  /** The transaction has ended: what only it could look at may be used again. Idempotent. */
+  endUse(use: number): void {
+    if (!this.#uses.delete(use)) return
+    this.frames.release(this.#oldestUse())
+    this.#trim()
+    this.frames.shrink(Math.max(FREE_BYTES_KEPT, this.budgetBytes >>> 2))
+  }
+
+  #oldestUse(): number {
+    for (const use of this.#uses) return use
+    return Infinity
   }
 
   /** The branch or leaf page `pgid`, read and validated if it isn't in memory. */
@@ -68,10 +103,11 @@ export class Pager {
     const at = Math.floor(page.pgid / CHUNK_SIZE)
     const chunk = (this.#chunks[at] ??= new Array<Page | undefined>(CHUNK_SIZE).fill(undefined))
     chunk[page.pgid % CHUNK_SIZE] = page
+    page.isTouched = true
     this.#residentBytes += page.sizeBytes
   }
 
-  /** Drops the page from memory, if it is there. Its bytes stay good for those who hold them. */
+  /** Drops the page from memory, if it is there. */
   forget(pgid: number): void {
     const chunk = this.#chunks[Math.floor(pgid / CHUNK_SIZE)]
     const page = chunk?.[pgid % CHUNK_SIZE]
@@ -81,20 +117,25 @@ export class Pager {
     page.kids = undefined
     unlink(page)
     this.#residentBytes -= page.sizeBytes
+    if (this.#uses.size > 0) this.frames.retire(page, this.#now)
+    else this.frames.give(page)
   }
 
   /** Lets go of every page: the file is closed. */
   clear(): void {
     this.#chunks = []
     this.#residentBytes = 0
+    this.frames.clear()
   }
 
-  /** Brings memory under the budget. Called between operations, never inside one. */
-  trim(): void {
+  /** Brings memory under the budget. Pages of the path under way stand in memory that is kept. */
+  #trim(): void {
     if (this.#residentBytes <= this.budgetBytes) return
+    // A little more than asked, so that not every fault has to.
+    const target = this.budgetBytes - (this.budgetBytes >>> 6)
     const size = this.#chunks.length * CHUNK_SIZE
     // Two rounds: the first clears marks, the second finds what nobody touched since.
-    for (let steps = 2 * size; steps > 0 && this.#residentBytes > this.budgetBytes; steps--) {
+    for (let steps = 2 * size; steps > 0 && this.#residentBytes > target; steps--) {
       if (this.#hand >= size) this.#hand = 0
       const chunk = this.#chunks[this.#hand >>> CHUNK_BITS]
       if (chunk === undefined) {
@@ -112,6 +153,7 @@ export class Pager {
         this.#evictions++
       }
     }
+    if (this.frames.retiredBytes > this.budgetBytes >>> 3) this.frames.compact()
   }
 
   /**
@@ -119,32 +161,10 @@ export class Pager {
    * believing them. `bytes` is fresh and holds the whole run where its header makes sense.
    */
   readRun(pgid: number, highWaterMark: number): { bytes: Uint8Array; fault: string | undefined } {
-    const { pageSizeBytes } = this
-    const position = pgid * pageSizeBytes
-    const first = new Uint8Array(pageSizeBytes)
-    if (pgid >= highWaterMark) {
-      return { bytes: first, fault: `it lies beyond the high-water mark ${highWaterMark}` }
-    }
-    this.#faults++
-    const got = this.file.read(first, position)
-    if (got < pageSizeBytes) {
-      return { bytes: first, fault: `the file ends ${pageSizeBytes - got} bytes before its end` }
-    }
-    const view = new DataView(first.buffer)
-    const id = readU64(view, 0)
-    if (id !== pgid) return { bytes: first, fault: `it calls itself page ${id}` }
-    const overflow = view.getUint32(12, true)
-    if (overflow === 0) return { bytes: first, fault: undefined }
-    if (pgid + overflow >= highWaterMark) {
-      return { bytes: first, fault: `its ${overflow} overflow pages pass the high-water mark` }
-    }
-    const bytes = new Uint8Array((overflow + 1) * pageSizeBytes)
-    bytes.set(first)
-    const rest = bytes.subarray(pageSizeBytes)
-    if (this.file.read(rest, position + pageSizeBytes) < rest.length) {
-      return { bytes, fault: `the file ends inside its overflow pages` }
-    }
-    return { bytes, fault: undefined }
+    const first = new Uint8Array(this.pageSizeBytes)
+    const fault = this.#readFirst(pgid, first, highWaterMark)
+    if (fault !== undefined) return { bytes: first, fault }
+    return overflowOf(first) === 0 ? { bytes: first, fault } : this.#readOverflow(pgid, first)
   }
 
   corruption(pgid: number, message: string): CorruptionError {
@@ -154,34 +174,92 @@ export class Pager {
     })
   }
 
+  /** Reads the first page of a run; returns what is wrong with its place or its name. */
+  #readFirst(pgid: number, target: Uint8Array, highWaterMark: number): string | undefined {
+    const { pageSizeBytes } = this
+    if (pgid >= highWaterMark) return `it lies beyond the high-water mark ${highWaterMark}`
+    this.#faults++
+    const got = this.file.read(target, pgid * pageSizeBytes)
+    if (got < pageSizeBytes) return `the file ends ${pageSizeBytes - got} bytes before its end`
+    const id = idOf(target)
+    if (id !== pgid) return `it calls itself page ${id}`
+    const overflow = overflowOf(target)
+    return pgid + overflow >= highWaterMark
+      ? `its ${overflow} overflow pages pass the high-water mark`
+      : undefined
+  }
+
+  /** Reads the rest of the run that `first` begins. */
+  #readOverflow(pgid: number, first: Uint8Array): { bytes: Uint8Array; fault: string | undefined } {
+    const { pageSizeBytes } = this
+    const bytes = new Uint8Array((overflowOf(first) + 1) * pageSizeBytes)
+    bytes.set(first)
+    const rest = bytes.subarray(pageSizeBytes)
+    const got = this.file.read(rest, (pgid + 1) * pageSizeBytes)
+    const fault = got < rest.length ? 'the file ends inside its overflow pages' : undefined
+    return { bytes, fault }
+  }
+
   #fault(pgid: number, highWaterMark: number): Page {
-    const { bytes, fault } = this.readRun(pgid, highWaterMark)
-    if (fault !== undefined) throw this.corruption(pgid, fault)
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const rules = { isInline: false, isStrict: this.isStrict }
-    const wrong = pageFault(bytes, view, { base: 0, sizeBytes: bytes.length }, rules)
-    if (wrong !== undefined) throw this.corruption(pgid, wrong.message)
-    const page = new Page(pgid, bytes, 0, bytes.length)
+    this.#trim()
+    const page = new Page(pgid)
+    this.frames.take(page)
+    try {
+      this.#readInto(page, highWaterMark)
+    } catch (error) {
+      this.frames.give(page)
+      throw error
+    }
     this.install(page)
     return page
   }
+
+  /** Reads and validates the run of `page`, which stands in a frame and leaves it for overflow. */
+  #readInto(page: Page, highWaterMark: number): void {
+    const { pgid } = page
+    const { pageSizeBytes, isStrict } = this
+    const frame = page.bytes.subarray(page.base, page.base + pageSizeBytes)
+    const fault = this.#readFirst(pgid, frame, highWaterMark)
+    if (fault !== undefined) throw this.corruption(pgid, fault)
+    let sizeBytes = pageSizeBytes
+    if (overflowOf(frame) > 0) {
+      const run = this.#readOverflow(pgid, frame)
+      if (run.fault !== undefined) throw this.corruption(pgid, run.fault)
+      this.frames.give(page)
+      page.enterBuffer(run.bytes, new DataView(run.bytes.buffer))
+      sizeBytes = run.bytes.length
+    }
+    const range = { base: page.base, sizeBytes }
+    const wrong = pageFault(page.bytes, page.view, range, { isInline: false, isStrict })
+    if (wrong !== undefined) throw this.corruption(pgid, wrong.message)
+    page.readHeader(sizeBytes)
+  }
+}
+
+function idOf(page: Uint8Array): number {
+  return readU64(new DataView(page.buffer, page.byteOffset, 8), 0)
+}
+
+function overflowOf(page: Uint8Array): number {
+  return new DataView(page.buffer, page.byteOffset, 16).getUint32(12, true)
 }
 
 function unlink(page: Page): void {
-  const owner = page.linkOwner
-  if (owner?.kids !== undefined && owner.kids[page.linkIndex] === page) {
-    owner.kids[page.linkIndex] = undefined
-  }
-  page.linkOwner = undefined
+  const kids = page.linkKids
+  if (kids === undefined) return
+  page.linkKids = undefined
+  // In a node the children after an inserted one stand one further than they know.
+  const at = kids[page.linkIndex] === page ? page.linkIndex : kids.indexOf(page)
+  if (at >= 0) kids[at] = undefined
 }
 
 /** Remembers that element `index` of `parent` leads to `child`, which the caller has checked. */
 export function link(parent: Page, index: number, child: Page): void {
   if (!parent.isResident) return
   unlink(child)
-  parent.kids ??= new Array<Page | undefined>(parent.count).fill(undefined)
-  parent.kids[index] = child
-  child.linkOwner = parent
+  const kids = (parent.kids ??= new Array<Page | undefined>(parent.count).fill(undefined))
+  kids[index] = child
+  child.linkKids = kids
   child.linkIndex = index
 }
 

@@ -7,16 +7,16 @@ import type { Bucket } from './bucket.ts'
 import { PageSet } from './page-set.ts'
 import type { Tree } from './tree.ts'
 import { childAt } from './tree.ts'
-import type { PageRef } from './tx-pages.ts'
+import type { Page } from './page.ts'
 
 /** Calls `visit` for each page or node of one tree, parents first, in key order. */
-export function walkTree(tree: Tree, visit: (ref: PageRef, depth: number) => void): void {
-  const refs: PageRef[] = [tree.root()]
+export function walkTree(tree: Tree, visit: (ref: Page, depth: number) => void): void {
+  const refs: Page[] = [tree.root()]
   const indexes: number[] = [0]
   let depth = 0
-  visit(refs[0] as PageRef, 0)
+  visit(refs[0] as Page, 0)
   while (depth >= 0) {
-    const ref = refs[depth] as PageRef
+    const ref = refs[depth] as Page
     const index = indexes[depth] as number
     if (ref.isLeaf || index >= ref.count) {
       depth--
@@ -32,7 +32,7 @@ export function walkTree(tree: Tree, visit: (ref: PageRef, depth: number) => voi
 }
 
 /** Names of the buckets that a leaf holds, owned. */
-export function bucketNamesOf(leaf: PageRef): Uint8Array[] {
+export function bucketNamesOf(leaf: Page): Uint8Array[] {
   const names: Uint8Array[] = []
   for (let i = 0; i < leaf.count; i++) {
     if (!leaf.isBucket(i)) continue

@@ -7,11 +7,11 @@ import type { Bucket } from './bucket.ts'
 import { balance, nodeLevels } from './balance.ts'
 import { pagesFor } from './format.ts'
 import { encodeBucketHeader, encodeInlineBucket, isInlineable } from './inline.ts'
-import type { Node } from './node.ts'
+import type { Page } from './page.ts'
 
 /** A node and the run that it will be written to. */
 export interface PlacedNode {
-  readonly node: Node
+  readonly node: Page
   readonly pageCount: number
 }
 
@@ -59,7 +59,7 @@ function spillBucket(
   placed: PlacedNode[],
 ): Uint8Array | undefined {
   const { tree, sequence } = bucket
-  if (tree.rootNode < 0) {
+  if (tree.rootNode === undefined) {
     if (!bucket.isHeaderChanged) return undefined
     const page = tree.inlinePage
     if (page === undefined) return encodeBucketHeader(tree.rootPgid, sequence)
@@ -68,9 +68,9 @@ function spillBucket(
     return Buffer.concat([header, image])
   }
   balance(tree)
-  if (tree.rootNode >= 0) {
-    const root = tree.pages.node(tree.rootNode)
-    if (isInlineable(root, tree.pages.pageSizeBytes)) return encodeInlineBucket(root, sequence)
+  const root = tree.rootNode
+  if (root !== undefined && isInlineable(root, tree.pages.pageSizeBytes)) {
+    return encodeInlineBucket(root, sequence)
   }
   place(bucket, allocate, placed)
   return encodeBucketHeader(tree.rootPgid, sequence)
@@ -81,7 +81,8 @@ function spillBucket(
  */
 function place(bucket: Bucket, allocate: Allocate, placed: PlacedNode[]): void {
   const { tree } = bucket
-  if (tree.rootNode < 0) return
+  const root = tree.rootNode
+  if (root === undefined) return
   const levels = nodeLevels(tree)
   for (const level of levels.reverse()) {
     for (const node of level) {
@@ -90,5 +91,5 @@ function place(bucket: Bucket, allocate: Allocate, placed: PlacedNode[]): void {
       placed.push({ node, pageCount })
     }
   }
-  tree.rootPgid = tree.pages.node(tree.rootNode).pgid
+  tree.rootPgid = root.pgid
 }

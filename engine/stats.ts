@@ -7,7 +7,7 @@ import type { Bucket } from './bucket.ts'
 import { pagesFor } from './format.ts'
 import type { PagerStats } from './pager.ts'
 import { MetBuckets, bucketNamesOf, walkTree } from './reach.ts'
-import type { PageRef } from './tx-pages.ts'
+import type { Page } from './page.ts'
 
 /** Sums over a bucket and all buckets inside it. */
 export interface BucketStats {
@@ -91,11 +91,11 @@ function frameOf(bucket: Bucket): Frame {
   return { bucket, counts, names, innerDepth: 0 }
 }
 
-function isInline(ref: PageRef): boolean {
+function isInline(ref: Page): boolean {
   return !ref.isNode && ref.pgid === 0
 }
 
-function countPage(counts: Counts, ref: PageRef, pageSizeBytes: number): void {
+function countPage(counts: Counts, ref: Page, pageSizeBytes: number): void {
   const used = ref.isNode ? ref.packedSize() : ref.contentEnd() - ref.base
   if (ref.isLeaf) counts.keys += ref.count
   if (isInline(ref)) {

@@ -20,23 +20,23 @@ import {
   FILL_PERCENT_MIN,
   TREE_DEPTH_MAX,
 } from './format.ts'
-import { Node } from './node.ts'
+import { splitIndex } from './node.ts'
 import type { Page } from './page.ts'
 import { link, startsWithKey } from './pager.ts'
-import type { PageRef, TxPages } from './tx-pages.ts'
+import type { TxPages } from './tx-pages.ts'
 
 export class Tree {
   readonly pages: TxPages
   /** 0 while the tree is inline or has no page yet. */
   rootPgid: number
   inlinePage: Page | undefined
-  /** Number of the root node, or -1 while the tree is unchanged. */
-  rootNode = -1
+  /** The root where it is a node: the tree is changed. */
+  rootNode: Page | undefined = undefined
   /** Counts edits, so that cursors know when to find their place again. */
   version = 0
   fillPercent: number = FILL_PERCENT_DEFAULT
   /** Where the last `find` ended. */
-  leaf: PageRef | undefined = undefined
+  leaf: Page | undefined = undefined
   #depth = 0
 
   constructor(pages: TxPages, rootPgid: number, inlinePage: Page | undefined) {
@@ -45,9 +45,8 @@ export class Tree {
     this.inlinePage = inlinePage
   }
 
-  root(): PageRef {
-    if (this.rootNode >= 0) return this.pages.node(this.rootNode)
-    return this.inlinePage ?? this.pages.page(this.rootPgid)
+  root(): Page {
+    return this.rootNode ?? this.inlinePage ?? this.pages.page(this.rootPgid)
   }
 
   /**
@@ -79,15 +78,17 @@ export class Tree {
   /** Sets a key that `find` has just looked for, with `index` its answer. */
   putFound(index: number, key: Uint8Array, value: Uint8Array, isBucket: boolean): void {
     const leaf = this.#ownPath()
-    if (index >= 0) leaf.replaceValue(index, value, isBucket)
-    else leaf.insertLeaf(~index, key, value, isBucket)
+    const { editor } = this.pages
+    if (index >= 0) editor.replaceValue(leaf, index, value)
+    else editor.insertLeaf(leaf, ~index, key, value)
+    editor.mark(leaf, index >= 0 ? index : ~index, isBucket)
     this.#edited()
     this.#splitUp(index < 0 && this.#isRightEdge())
   }
 
   /** Removes the key that `find` has just found at `index`. */
   removeFound(index: number): void {
-    this.#ownPath().remove(index)
+    this.pages.editor.remove(this.#ownPath(), index)
     this.#edited()
   }
 
@@ -97,27 +98,26 @@ export class Tree {
   }
 
   /** Makes nodes of the pages on the path of the last `find`; returns the leaf. */
-  #ownPath(): Node {
+  #ownPath(): Page {
     const { pages } = this
     const { pathRefs, pathIndexes } = pages
     for (let depth = 0; depth <= this.#depth; depth++) {
-      const ref = pathRefs[depth] as PageRef
+      const ref = pathRefs[depth] as Page
       if (ref.isNode) continue
-      const node = Node.fromPage(ref)
-      const nodeNumber = pages.addNode(node)
-      if (depth === 0) this.#setRoot(nodeNumber)
-      else (pathRefs[depth - 1] as Node).setChildNode(pathIndexes[depth - 1] as number, nodeNumber)
-      if (ref !== this.inlinePage) pages.freePage(ref)
+      const node = pages.own(ref)
+      if (depth === 0) this.#setRoot(node)
+      else
+        pages.editor.setChild(pathRefs[depth - 1] as Page, pathIndexes[depth - 1] as number, node)
       pathRefs[depth] = node
     }
     this.inlinePage = undefined
-    const leaf = pathRefs[this.#depth] as PageRef
+    const leaf = pathRefs[this.#depth] as Page
     assert(leaf.isNode && leaf.isLeaf, 'tree: the path does not end in a leaf node')
     return leaf
   }
 
-  #setRoot(nodeNumber: number): void {
-    this.rootNode = nodeNumber
+  #setRoot(node: Page): void {
+    this.rootNode = node
     this.rootPgid = 0
   }
 
@@ -125,7 +125,7 @@ export class Tree {
   #isRightEdge(): boolean {
     const { pathRefs, pathIndexes } = this.pages
     for (let depth = 0; depth <= this.#depth; depth++) {
-      if ((pathIndexes[depth] as number) !== (pathRefs[depth] as PageRef).count - 1) return false
+      if ((pathIndexes[depth] as number) !== (pathRefs[depth] as Page).count - 1) return false
     }
     return true
   }
@@ -134,11 +134,12 @@ export class Tree {
   #splitUp(isAppend: boolean): void {
     const { pathRefs, pathIndexes, pageSizeBytes } = this.pages
     for (let depth = this.#depth; depth >= 0; depth--) {
-      const node = pathRefs[depth] as Node
+      const node = pathRefs[depth] as Page
       if (node.packedSize() <= pageSizeBytes) return
       if (depth > 0) {
-        const parent = pathRefs[depth - 1] as Node
-        splitNode(this.pages, node, parent, pathIndexes[depth - 1] as number, this.cut(isAppend))
+        const parent = pathRefs[depth - 1] as Page
+        const index = pathIndexes[depth - 1] as number
+        splitNode(this.pages, node, { parent, index }, this.cut(isAppend))
       } else {
         this.splitRoot(this.cut(isAppend))
       }
@@ -155,12 +156,13 @@ export class Tree {
   splitRoot(policy: CutPolicy): void {
     const { pages } = this
     for (let depth = 0; depth < TREE_DEPTH_MAX; depth++) {
-      const root = pages.node(this.rootNode)
-      if (root.packedSize() <= pages.pageSizeBytes || cutIndex(root, policy) === undefined) return
-      const top = new Node(false)
-      top.insertChild(0, root.key(0), this.rootNode)
-      splitNode(pages, root, top, 0, policy)
-      this.#setRoot(pages.addNode(top))
+      const root = this.rootNode
+      if (root === undefined || root.packedSize() <= pages.pageSizeBytes) return
+      if (cutIndex(root, policy) === undefined) return
+      const top = pages.makeNode(false)
+      pages.editor.insertChild(top, 0, root.key(0), root)
+      splitNode(pages, root, { parent: top, index: 0 }, policy)
+      this.#setRoot(top)
     }
   }
 }
@@ -172,35 +174,37 @@ export interface CutPolicy {
   readonly target: number
 }
 
-function cutIndex(node: Node, policy: CutPolicy): number | undefined {
-  if (!policy.isAppend) return node.splitIndex(policy.target)
+function cutIndex(node: Page, policy: CutPolicy): number | undefined {
+  if (!policy.isAppend) return splitIndex(node, policy.target)
   const rightCount = node.isLeaf ? 1 : BRANCH_CHILDREN_MIN
   return node.count >= 2 * rightCount ? node.count - rightCount : undefined
 }
 
-/** Cuts `node`, child `index` of `parent`, until every piece fits a page or can't be cut. */
+/** Cuts `node`, which stands at `place`, until every piece fits a page or can't be cut. */
 export function splitNode(
   pages: TxPages,
-  node: Node,
-  parent: Node,
-  index: number,
+  node: Page,
+  place: { readonly parent: Page; readonly index: number },
   policy: CutPolicy,
 ): number {
   let piece = node
-  let at = index
+  let at = place.index
+  // Keys smaller than the first separator went into the first child: it must not stand behind the
+  // one that this child is about to get.
+  pages.editor.setSeparator(place.parent, at, node)
   while (piece.packedSize() > pages.pageSizeBytes) {
     const cut = cutIndex(piece, policy)
     if (cut === undefined) break
-    const right = piece.splitAt(cut)
+    const right = pages.splitNode(piece, cut)
     at++
-    parent.insertChild(at, right.key(0), pages.addNode(right))
+    pages.editor.insertChild(place.parent, at, right.key(0), right)
     piece = right
   }
   return at
 }
 
 /** The child of a branch in which `key` is, if it is anywhere. */
-export function branchIndex(branch: PageRef, key: Uint8Array): number {
+export function branchIndex(branch: Page, key: Uint8Array): number {
   const index = branch.search(key)
   if (index >= 0) return index
   return ~index === 0 ? 0 : ~index - 1
@@ -209,39 +213,34 @@ export function branchIndex(branch: PageRef, key: Uint8Array): number {
 /** The child at the end of a path: element `indexes[depth]` of branch `refs[depth]`. */
 export function childAt(
   pages: TxPages,
-  refs: readonly PageRef[],
+  refs: readonly Page[],
   indexes: readonly number[],
   depth: number,
-): PageRef {
-  const parent = refs[depth] as PageRef
+): Page {
+  const parent = refs[depth] as Page
   const index = indexes[depth] as number
-  if (parent.isNode) {
-    const nodeNumber = parent.childNode(index)
-    if (nodeNumber >= 0) return pages.node(nodeNumber)
-  } else {
-    const kid = parent.kids?.[index]
-    if (kid !== undefined) {
-      kid.isTouched = true
-      return kid
-    }
+  const kid = parent.kids?.[index]
+  if (kid !== undefined) {
+    kid.isTouched = true
+    return kid
   }
   const child = pages.page(parent.childPgid(index))
   const fault = misfit(pages, refs, indexes, depth, child)
   if (fault !== undefined) throw pages.pager.corruption(child.pgid, fault)
-  if (!parent.isNode) link(parent, index, child)
+  link(parent, index, child)
   return child
 }
 
 /** Why `child` can't be what the path leads to, or undefined. */
 function misfit(
   pages: TxPages,
-  refs: readonly PageRef[],
+  refs: readonly Page[],
   indexes: readonly number[],
   depth: number,
   child: Page,
 ): string | undefined {
   if (depth + 1 >= TREE_DEPTH_MAX) return `it lies deeper than ${TREE_DEPTH_MAX} levels`
-  const parent = refs[depth] as PageRef
+  const parent = refs[depth] as Page
   const index = indexes[depth] as number
   if (child.count === 0) return pages.pager.isStrict ? 'an empty leaf below a branch' : undefined
   const start = parent.keyStart(index)
@@ -263,13 +262,13 @@ function misfit(
 }
 
 function passesBound(
-  refs: readonly PageRef[],
+  refs: readonly Page[],
   indexes: readonly number[],
   depth: number,
   child: Page,
 ): boolean {
   for (let level = depth; level >= 0; level--) {
-    const ref = refs[level] as PageRef
+    const ref = refs[level] as Page
     const next = (indexes[level] as number) + 1
     if (next >= ref.count) continue
     const bound = ref.keyStart(next)

@@ -3,50 +3,62 @@
  * transaction, its nodes and the page runs it has taken the place of.
  */
 
-import { assert, verifying } from '../base/assert.ts'
+import { verifying } from '../base/assert.ts'
+import { copyRange } from '../base/copy-range.ts'
 import { TREE_DEPTH_MAX } from './format.ts'
-import type { Node } from './node.ts'
+import type { NodeEditor } from './node.ts'
 import type { Page } from './page.ts'
 import type { Pager } from './pager.ts'
-
-export type PageRef = Page | Node
 
 const SCRIBBLE = 0xdb
 
 export class TxPages {
   readonly pager: Pager
+  readonly editor: NodeEditor
   readonly pageSizeBytes: number
   readonly highWaterMark: number
-  /** Nodes by number; a number is never used twice in a transaction. */
-  readonly nodes: Node[] = []
+  /** All nodes made in this transaction, those that are part of no tree any more included. */
+  readonly nodes: Page[] = []
   /** Runs that no root will reach after the commit: [first, count, first, count, …]. */
   readonly freedRuns: number[] = []
   /** Something that a commit must write has happened. */
   isChanged = false
   /** The path of the last descent by key: reused, so that a point read allocates nothing. */
-  readonly pathRefs: PageRef[] = []
+  readonly pathRefs: Page[] = []
   readonly pathIndexes: number[] = new Array<number>(TREE_DEPTH_MAX).fill(0)
+  readonly #use: number
   #lent: Uint8Array[] = []
 
   constructor(pager: Pager, highWaterMark: number) {
     this.pager = pager
+    this.editor = pager.editor
     this.pageSizeBytes = pager.pageSizeBytes
     this.highWaterMark = highWaterMark
+    this.#use = pager.beginUse()
   }
 
   page(pgid: number): Page {
     return this.pager.page(pgid, this.highWaterMark)
   }
 
-  addNode(node: Node): number {
+  makeNode(isLeaf: boolean): Page {
+    const node = this.editor.make(isLeaf)
     this.nodes.push(node)
-    return this.nodes.length - 1
+    return node
   }
 
-  node(nodeNumber: number): Node {
-    const node = this.nodes[nodeNumber]
-    assert(node !== undefined, 'tx-pages: no such node')
+  /** Makes a node of a page, whose run is freed where it has one. */
+  own(page: Page): Page {
+    const node = this.editor.fromPage(page)
+    this.nodes.push(node)
+    if (page.pgid !== 0) this.freePage(page)
     return node
+  }
+
+  splitNode(node: Page, index: number): Page {
+    const right = this.editor.split(node, index)
+    this.nodes.push(right)
+    return right
   }
 
   freeRun(first: number, count: number): void {
@@ -59,24 +71,27 @@ export class TxPages {
   }
 
   /**
-   * A view of `[start, end)` of a page or node, valid until the transaction ends. Under
-   * KV_VERIFY=all it is a copy that is scribbled over then.
+   * The bytes `[start, end)` of a page, valid until the transaction ends. Those of a node, which
+   * move when it is edited, are a copy. Under KV_VERIFY=all all are, and scribbled over then.
    */
-  lend(ref: PageRef, start: number, end: number): Uint8Array {
+  lend(ref: Page, start: number, end: number): Uint8Array {
     const { bytes } = ref
     if (verifying) {
       const copy = bytes.slice(start, end)
       this.#lent.push(copy)
       return copy
     }
-    if (ref.isNode) ref.isLent = true
+    if (ref.isNode) return copyRange(ref, start, end)
     return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
   }
 
-  /** Ends the life of everything that was lent. */
+  /** Ends the life of everything that was lent, and of the nodes that no commit made pages of. */
   end(): void {
     for (const bytes of this.#lent) bytes.fill(SCRIBBLE)
     this.#lent = []
     this.pathRefs.length = 0
+    for (const node of this.nodes) if (node.isNode) this.editor.free(node)
+    this.nodes.length = 0
+    this.pager.endUse(this.#use)
   }
 }

@@ -7,16 +7,18 @@
  */
 
 import { KvError } from '../base/errors.ts'
+import type { Allocation } from './allocation.ts'
 import { Bucket } from './bucket.ts'
 import type { Cursor } from './cursor.ts'
 import type { Meta } from './meta.ts'
-import type { PlacedNode } from './spill.ts'
 import { Tree } from './tree.ts'
 import { TxPages } from './tx-pages.ts'
 import type { Pager } from './pager.ts'
 
 /** What a transaction asks of the engine that began it. */
 export interface TxHost {
+  /** The pages that a writer takes. */
+  allocation(tx: Tx): Allocation
   commit(tx: Tx): void
   commitAsync(tx: Tx): Promise<void>
   ended(tx: Tx): void
@@ -40,12 +42,11 @@ export class Tx {
   readonly pages: TxPages
   /** The bucket of the top-level buckets. It holds no values. */
   readonly root: Bucket
-  /** Filled while committing. */
-  placed: PlacedNode[] = []
   readonly #host: TxHost
   #state: 'open' | 'committing' | 'closed' = 'open'
   #isManaged = false
   #commitHandlers: (() => void)[] = []
+  #allocation: Allocation | undefined
 
   /** Made by `Engine.begin`, `Engine.view` and `Engine.update`. */
   constructor(setup: TxSetup) {
@@ -167,6 +168,17 @@ export class Tx {
     if (!this.writable) throw new KvError('KV_TX_NOT_WRITABLE', 'the transaction is read-only')
   }
 
+  /** The pages that this transaction takes. */
+  allocate(): Allocation {
+    this.#allocation ??= this.#host.allocation(this)
+    return this.#allocation
+  }
+
+  /** They are part of a durable root now. */
+  forgetAllocation(): void {
+    this.#allocation = undefined
+  }
+
   /** Marks it as run by `update` or `view`, which alone may end it. */
   manage(isManaged: boolean): void {
     this.#isManaged = isManaged
@@ -177,6 +189,8 @@ export class Tx {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.pages.end()
+    this.#allocation?.undo()
+    this.#allocation = undefined
     this.#host.ended(this)
   }
 

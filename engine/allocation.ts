@@ -1,0 +1,80 @@
+/**
+ * The pages that one write transaction takes: from the freelist, else from behind the high-water
+ * mark. They are unreachable until its meta is written, so they may be written at any time before,
+ * and a transaction that never commits gives them back.
+ */
+
+import { assert } from '../base/assert.ts'
+import type { Core } from './core.ts'
+import { PageSet } from './page-set.ts'
+
+export class Allocation {
+  readonly #core: Core
+  readonly #txid: number
+  /** Where the file will end: first page never used. */
+  highWaterMark: number
+  /** Pages that came off the freelist. */
+  readonly #taken: PageSet = new PageSet()
+  /** Pages that were written before the commit. */
+  readonly #early: PageSet = new PageSet()
+  /** Early pages that this transaction has left again. */
+  readonly #returned: PageSet = new PageSet()
+  /** Pages from here to the old mark were free and have been passed over. */
+  #trimmedTo = Infinity
+
+  constructor(core: Core, txid: number) {
+    this.#core = core
+    this.#txid = txid
+    this.highWaterMark = core.meta.highWaterMark
+  }
+
+  /** Finds room for `count` consecutive pages and returns the first. */
+  take(count: number): number {
+    const { freelist, readers } = this.#core
+    const returned = this.#returned.takeRun(count)
+    if (returned !== undefined) return returned
+    const remember = readers.size > 0
+    const reused = freelist.allocate(this.#txid, count, remember)
+    if (reused !== undefined) {
+      for (let i = 0; i < count; i++) this.#taken.add(reused + i)
+      return reused
+    }
+    const first = this.highWaterMark
+    this.highWaterMark += count
+    freelist.noteAllocation(this.#txid, first, remember)
+    return first
+  }
+
+  /** Notes a run that was written before the commit. */
+  noteEarly(first: number, count: number): void {
+    for (let i = 0; i < count; i++) this.#early.add(first + i)
+  }
+
+  /** Takes back a run that was written early; false where it was not. */
+  giveBack(first: number, count: number): boolean {
+    if (!this.#early.has(first)) return false
+    for (let i = 0; i < count; i++) {
+      assert(this.#returned.add(first + i), 'allocation: a page was given back twice')
+    }
+    return true
+  }
+
+  /** The pages given back and not taken again, which the commit has to free. */
+  leftOver(): Iterable<number> {
+    return this.#returned
+  }
+
+  /** Passes over the free pages at the end of the file. */
+  trimTail(): void {
+    this.highWaterMark = this.#core.freelist.trimTail(this.highWaterMark)
+    this.#trimmedTo = this.highWaterMark
+  }
+
+  /** The transaction never happened. */
+  undo(): void {
+    const { freelist, pager, meta } = this.#core
+    for (const pgid of this.#early) pager.forget(pgid)
+    for (const pgid of this.#taken) freelist.giveBack(pgid, 1)
+    for (let pgid = this.#trimmedTo; pgid < meta.highWaterMark; pgid++) freelist.addFree(pgid)
+  }
+}

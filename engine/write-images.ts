@@ -1,0 +1,53 @@
+/**
+ * Writing page images: in ascending order, those that stand side by side in the file in one call
+ * of at most 1 MiB.
+ */
+
+import type { Core } from './core.ts'
+import type { Page } from './page.ts'
+
+const RUN_SIZE_MAX = 1024 * 1024
+
+/** Writes the images of `pages` to their places. Not durable before the file is synced. */
+export function writeImages(core: Core, pages: Page[]): void {
+  const { file, pageSizeBytes } = core
+  pages.sort((a, b) => a.pgid - b.pgid)
+  let from = 0
+  while (from < pages.length) {
+    const first = pages[from] as Page
+    let size = first.sizeBytes
+    let to = from + 1
+    for (; to < pages.length; to++) {
+      const next = pages[to] as Page
+      if (next.pgid !== first.pgid + size / pageSizeBytes) break
+      if (size + next.sizeBytes > RUN_SIZE_MAX) break
+      size += next.sizeBytes
+    }
+    file.write(joined(core, pages, { from, to, size }), first.pgid * pageSizeBytes)
+    from = to
+  }
+}
+
+interface Run {
+  readonly from: number
+  readonly to: number
+  readonly size: number
+}
+
+function joined(core: Core, pages: readonly Page[], { from, to, size }: Run): Uint8Array {
+  if (to === from + 1) return imageOf(pages[from] as Page)
+  // One buffer for all: a write has taken the bytes when it returns.
+  core.writeBuffer ??= new Uint8Array(RUN_SIZE_MAX)
+  const run = core.writeBuffer
+  let at = 0
+  for (let i = from; i < to; i++) {
+    const page = pages[i] as Page
+    run.set(imageOf(page), at)
+    at += page.sizeBytes
+  }
+  return run.subarray(0, size)
+}
+
+function imageOf(page: Page): Uint8Array {
+  return page.bytes.subarray(page.base, page.base + page.sizeBytes)
+}
