@@ -45,9 +45,11 @@ export class Allocation {
     return first
   }
 
-  /** Notes a run that was written before the commit. */
-  noteEarly(first: number, count: number): void {
+  /** As `take`, for a run that is written before the commit and may be given back. */
+  takeEarly(count: number): number {
+    const first = this.take(count)
     for (let i = 0; i < count; i++) this.#early.add(first + i)
+    return first
   }
 
   /** Takes back a run that was written early; false where it was not. */

@@ -11,6 +11,7 @@
  */
 
 import { formatBytes } from '../base/bytes.ts'
+import { copyRange } from '../base/copy-range.ts'
 import { KvError } from '../base/errors.ts'
 import { toBytes } from '../base/text.ts'
 import { Cursor } from './cursor.ts'
@@ -89,10 +90,24 @@ export class Bucket {
     return this.tx.pages.lend(leaf, start, start + leaf.valueSize(index))
   }
 
+  /** As `get`, but a copy that the caller owns. A short one shares a small pool with others. */
+  getCopy(key: string | Uint8Array): Uint8Array | undefined {
+    const bytes = typeof key === 'string' ? toBytes(key, 'key') : key
+    if (!(bytes instanceof Uint8Array)) toBytes(bytes, 'key')
+    this.mustBeOpen()
+    const index = this.tree.find(bytes)
+    if (index < 0) return undefined
+    const leaf = this.tree.leaf as Page
+    if (leaf.isBucket(index)) return undefined
+    const start = leaf.valueStart(index)
+    return copyRange(leaf, start, start + leaf.valueSize(index))
+  }
+
   /**
-   * Sets a key.
+   * Sets a key. A transaction that outgrows the engine's memory for pages writes some of them
+   * before it commits, so a put may fail as a write does.
    * @throws {KvError} KV_TX_NOT_WRITABLE, KV_KEY_EMPTY, KV_KEY_TOO_LARGE (above 32768 bytes),
-   *   KV_VALUE_TOO_LARGE (above 2147483646), KV_WRONG_KIND where the key leads to a bucket
+   *   KV_VALUE_TOO_LARGE (above 2147483646), KV_WRONG_KIND where the key leads to a bucket; KV_NO_SPACE, KV_IO
    */
   put(key: string | Uint8Array, value: string | Uint8Array): void {
     const keyBytes = toBytes(key, 'key')
@@ -115,6 +130,7 @@ export class Bucket {
     if (index >= 0 && (this.tree.leaf as Page).isBucket(index))
       throw wrongKind(keyBytes, 'a bucket')
     this.tree.putFound(index, keyBytes, valueBytes, false)
+    this.tx.grew(valueBytes.length)
   }
 
   /**
@@ -128,6 +144,7 @@ export class Bucket {
     if (index < 0) return false
     if ((this.tree.leaf as Page).isBucket(index)) throw wrongKind(bytes, 'a bucket')
     this.tree.removeFound(index)
+    this.tx.grew(0)
     return true
   }
 

@@ -189,7 +189,7 @@ class CommitPlan {
       this.#tx.pages.editor.settle(node)
       core.pager.install(node)
     }
-    this.#tx.forgetAllocation()
+    this.#tx.pages.allocation = undefined
     const image = this.#freelistImage
     core.freelistRun =
       image === undefined

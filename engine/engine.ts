@@ -17,6 +17,7 @@ import { commitSteps } from './commit.ts'
 import { compactToPath, copyToPath, copyToStream } from './copy.ts'
 import type { CompactOptions, CopyOptions } from './copy.ts'
 import type { Core } from './core.ts'
+import { writeEarly } from './early.ts'
 import { PAGE_SIZE_DEFAULT } from './format.ts'
 import { inspectBuckets, pageInfo } from './inspect.ts'
 import type { BucketTree, PageInfo } from './inspect.ts'
@@ -74,6 +75,10 @@ export class Engine {
     this.report = report
     this.#host = {
       allocation: (tx) => new Allocation(core, tx.id),
+      writeEarly: (tx) => {
+        core.mustBeSound()
+        writeEarly(core, tx)
+      },
       commit: (tx) => this.#commit(tx),
       commitAsync: (tx) => this.#commitAsync(tx),
       ended: (tx) => this.#ended(tx),

@@ -70,24 +70,26 @@ describe('Frames', () => {
     pages.forEach((page, i) => {
       if (i % 4 !== 0) frames.retire(page, 1)
     })
-    frames.compact()
+    frames.compact(0)
     expect(frames.retiredBytes).toBe(0)
     expect(frames.sizeBytes).toBe(SLAB_SIZE)
     kept.forEach((page, i) => expect(isFilledWith(page, (4 * i) % 251)).toBe(true))
     lent.forEach((bytes, i) => expect(bytes.every((byte) => byte === i % 251)).toBe(true))
   })
 
-  test('compact() leaves the nodes of a write transaction where they are', () => {
+  test('compact() does nothing below its limit, nor twice for the same frames', () => {
     const frames = new Frames(PAGE_SIZE)
-    const pages = Array.from({ length: FRAMES_PER_SLAB }, () => placed(frames, 7))
-    const node = pages[0] as Page
-    node.isNode = true
-    const { bytes, base } = node
-    for (const page of pages.slice(1)) frames.retire(page, 1)
-    frames.compact()
-    expect(node.bytes).toBe(bytes)
-    expect(node.base).toBe(base)
-    expect(frames.retiredBytes).toBe((FRAMES_PER_SLAB - 1) * PAGE_SIZE)
+    const pages = Array.from({ length: 4 * FRAMES_PER_SLAB }, () => placed(frames))
+    pages.forEach((page, i) => {
+      if (i % 3 === 0) frames.retire(page, 1)
+    })
+    const { retiredBytes } = frames
+    frames.compact(2 * retiredBytes)
+    frames.compact(0)
+    expect(frames.retiredBytes).toBe(retiredBytes)
+    frames.release(2)
+    expect(frames.retiredBytes).toBe(0)
+    expect(frames.freeBytes).toBe(retiredBytes)
   })
 
   test('shrink() lets go of slabs that are free as a whole', () => {

@@ -53,6 +53,7 @@ export class Frames {
   #freeSlabs: Slab[] = []
   #freeIndexes: number[] = []
   #retiredCount = 0
+  #compactAbove = 0
 
   constructor(pageSizeBytes: number) {
     this.pageSizeBytes = pageSizeBytes
@@ -108,6 +109,7 @@ export class Frames {
 
   /** Frees what was retired before `oldest`, when the oldest of those under way began. */
   release(oldest: number): void {
+    this.#compactAbove = 0
     for (const slab of this.#withRetired) {
       if (slab.retiredAt >= oldest) continue
       for (const index of slab.retired) {
@@ -122,17 +124,23 @@ export class Frames {
   }
 
   /**
-   * Moves live pages out of slabs that are mostly retired, so that these can be let go of. Pages
-   * of a write transaction stay where they are, and so does a slab that has one.
+   * Where more than `limitBytes` are retired: moves pages out of slabs that are mostly retired, so
+   * that these can be let go of. Bytes lent stay where they are; the pages themselves, those of a
+   * write transaction too, may stand elsewhere afterwards.
    */
-  compact(): void {
-    for (const slab of [...this.#withRetired]) {
-      if (slab.retired.length * 2 < this.#framesPerSlab) continue
-      if (slab.liveCount + slab.retired.length < this.#framesPerSlab) continue
-      if (slab.pages.some((page) => page?.isNode === true)) continue
+  compact(limitBytes: number): void {
+    if (this.retiredBytes <= Math.max(limitBytes, this.#compactAbove)) return
+    const sparse = new Set<Slab>()
+    for (const slab of this.#withRetired) {
+      if (slab.retired.length * 2 >= this.#framesPerSlab) sparse.add(slab)
+    }
+    this.#forgetFree(sparse)
+    for (const slab of sparse) {
       for (const page of slab.pages) if (page !== undefined) this.#move(page, slab)
       this.#drop(slab)
     }
+    // What is left is spread too thin; it is looked at again when there is more of it.
+    this.#compactAbove = this.retiredBytes + (limitBytes >>> 1)
   }
 
   /** Lets go of slabs that are free as a whole, while more than `keepBytes` are free. */
@@ -147,16 +155,7 @@ export class Frames {
       surplus.add(slab)
       keep -= slabSize
     }
-    if (surplus.size === 0) return
-    const slabs: Slab[] = []
-    const indexes: number[] = []
-    this.#freeSlabs.forEach((slab, i) => {
-      if (surplus.has(slab)) return
-      slabs.push(slab)
-      indexes.push(this.#freeIndexes[i] as number)
-    })
-    this.#freeSlabs = slabs
-    this.#freeIndexes = indexes
+    this.#forgetFree(surplus)
     for (const slab of surplus) this.#slabs.delete(slab)
   }
 
@@ -167,6 +166,20 @@ export class Frames {
     this.#freeSlabs = []
     this.#freeIndexes = []
     this.#retiredCount = 0
+  }
+
+  /** Takes the free frames of these slabs off the list. */
+  #forgetFree(gone: ReadonlySet<Slab>): void {
+    if (gone.size === 0) return
+    const slabs: Slab[] = []
+    const indexes: number[] = []
+    this.#freeSlabs.forEach((slab, i) => {
+      if (gone.has(slab)) return
+      slabs.push(slab)
+      indexes.push(this.#freeIndexes[i] as number)
+    })
+    this.#freeSlabs = slabs
+    this.#freeIndexes = indexes
   }
 
   /** Makes a slab; all of its frames but the first are free. */
@@ -196,6 +209,7 @@ export class Frames {
     this.#leave(page, slab)
     this.take(page)
     page.bytes.set(slab.bytes.subarray(from, from + this.pageSizeBytes), page.base)
+    if (page.isNode && page.isLeaf) page.refuseHeads()
   }
 
   #drop(slab: Slab): void {

@@ -144,6 +144,11 @@ export class NodeEditor {
     child.linkIndex = index
   }
 
+  /** Names the page of a child that is a node no more. */
+  setChildPgid(node: Page, index: number, pgid: number): void {
+    writeU64(node.view, node.element(index) + 8, pgid)
+  }
+
   /** Makes separator `index` byte-equal to the first key of `child`. */
   setSeparator(node: Page, index: number, child: Page): void {
     const start = child.keyStart(0)

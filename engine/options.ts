@@ -5,7 +5,7 @@ import type { Disk, LockMethod } from '../disk/disk.ts'
 import { isPageSize } from './format.ts'
 
 export const CACHE_BYTES_DEFAULT: number = 256 * 1024 * 1024
-const CACHE_BYTES_MIN = 1024 * 1024
+const CACHE_BYTES_MIN = 16 * 1024
 
 export interface EngineOptions {
   /** Where the file is. Default: the machine's disk. */
@@ -33,7 +33,11 @@ export interface EngineOptions {
    * Default `newest`.
    */
   readonly generation?: 'newest' | 'previous'
-  /** Memory for clean pages, in bytes, 1 MiB at least. Default 256 MiB. */
+  /**
+   * Memory for pages, in bytes, 16 KiB at least: as much for those that are read, and as much again
+   * for those that a write transaction has changed; a larger transaction writes some of them before
+   * it commits. Default 256 MiB.
+   */
   readonly cacheBytes?: number
   /**
    * `bounds`: read pages that are safe to read though bbolt would not have written them so. Default

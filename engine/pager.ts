@@ -78,7 +78,7 @@ export class Pager {
   endUse(use: number): void {
     if (!this.#uses.delete(use)) return
     this.frames.release(this.#oldestUse())
-    this.#trim()
+    this.trim()
     this.frames.shrink(Math.max(FREE_BYTES_KEPT, this.budgetBytes >>> 2))
   }
 
@@ -129,7 +129,7 @@ export class Pager {
   }
 
   /** Brings memory under the budget. Pages of the path under way stand in memory that is kept. */
-  #trim(): void {
+  trim(): void {
     if (this.#residentBytes <= this.budgetBytes) return
     // A little more than asked, so that not every fault has to.
     const target = this.budgetBytes - (this.budgetBytes >>> 6)
@@ -153,7 +153,7 @@ export class Pager {
         this.#evictions++
       }
     }
-    if (this.frames.retiredBytes > this.budgetBytes >>> 3) this.frames.compact()
+    this.frames.compact(this.budgetBytes >>> 3)
   }
 
   /**
@@ -201,7 +201,7 @@ export class Pager {
   }
 
   #fault(pgid: number, highWaterMark: number): Page {
-    this.#trim()
+    this.trim()
     const page = new Page(pgid)
     this.frames.take(page)
     try {

@@ -8,7 +8,13 @@ import { Tx } from './tx.ts'
 
 /** Walks all buckets of `meta`. Throws CorruptionError where the walk meets damage. */
 export function reachablePages(core: Core, meta: Meta): PageSet {
-  const host = { allocation: noCommit, commit: noCommit, commitAsync: noCommit, ended: () => {} }
+  const host = {
+    allocation: noCommit,
+    writeEarly: noCommit,
+    commit: noCommit,
+    commitAsync: noCommit,
+    ended: () => {},
+  }
   const tx = new Tx({ host, pager: core.pager, meta, writable: false, id: meta.txid })
   const reachable = new PageSet()
   const runs = collectPages(tx.root)

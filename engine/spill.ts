@@ -43,7 +43,7 @@ export function spill(root: Bucket, allocate: Allocate): PlacedNode[] {
 }
 
 /** The root and every bucket opened under it, outer before inner. */
-function openBuckets(root: Bucket): NamedBucket[] {
+export function openBuckets(root: Bucket): NamedBucket[] {
   const order: NamedBucket[] = [{ bucket: root, parent: undefined, name: '' }]
   for (let i = 0; i < order.length; i++) {
     const { bucket } = order[i] as NamedBucket

@@ -5,6 +5,7 @@
 
 import { verifying } from '../base/assert.ts'
 import { copyRange } from '../base/copy-range.ts'
+import type { Allocation } from './allocation.ts'
 import { TREE_DEPTH_MAX } from './format.ts'
 import type { NodeEditor } from './node.ts'
 import type { Page } from './page.ts'
@@ -16,9 +17,12 @@ export class TxPages {
   readonly pager: Pager
   readonly editor: NodeEditor
   readonly pageSizeBytes: number
-  readonly highWaterMark: number
+  /** Pages below may be read: those of the root, and those that were written early. */
+  highWaterMark: number
+  /** The pages that a writer takes, once it takes any. */
+  allocation: Allocation | undefined = undefined
   /** All nodes made in this transaction, those that are part of no tree any more included. */
-  readonly nodes: Page[] = []
+  #nodes: Page[] = []
   /** Runs that no root will reach after the commit: [first, count, first, count, …]. */
   readonly freedRuns: number[] = []
   /** Something that a commit must write has happened. */
@@ -27,6 +31,9 @@ export class TxPages {
   readonly pathRefs: Page[] = []
   readonly pathIndexes: number[] = new Array<number>(TREE_DEPTH_MAX).fill(0)
   readonly #use: number
+  /** Bytes of values too large for a frame, put since nodes were last written. */
+  #grown = 0
+  #growthMax: number
   #lent: Uint8Array[] = []
 
   constructor(pager: Pager, highWaterMark: number) {
@@ -34,6 +41,7 @@ export class TxPages {
     this.editor = pager.editor
     this.pageSizeBytes = pager.pageSizeBytes
     this.highWaterMark = highWaterMark
+    this.#growthMax = pager.budgetBytes
     this.#use = pager.beginUse()
   }
 
@@ -43,26 +51,47 @@ export class TxPages {
 
   makeNode(isLeaf: boolean): Page {
     const node = this.editor.make(isLeaf)
-    this.nodes.push(node)
+    this.#nodes.push(node)
     return node
   }
 
   /** Makes a node of a page, whose run is freed where it has one. */
   own(page: Page): Page {
     const node = this.editor.fromPage(page)
-    this.nodes.push(node)
+    this.#nodes.push(node)
     if (page.pgid !== 0) this.freePage(page)
     return node
   }
 
   splitNode(node: Page, index: number): Page {
     const right = this.editor.split(node, index)
-    this.nodes.push(right)
+    this.#nodes.push(right)
     return right
   }
 
+  /** Frees a run. One that this transaction wrote itself goes back to it at once. */
   freeRun(first: number, count: number): void {
+    if (this.allocation?.giveBack(first, count) === true) return
     this.freedRuns.push(first, count)
+  }
+
+  /**
+   * Notes a value of `sizeBytes` put into a node. Returns whether the nodes may now take more
+   * memory than is meant for them.
+   */
+  grow(sizeBytes: number): boolean {
+    if (sizeBytes > this.pageSizeBytes >>> 2) this.#grown += sizeBytes
+    return this.#grown + this.#nodes.length * this.pageSizeBytes > this.#growthMax
+  }
+
+  /** Some nodes have become pages: forgets these. */
+  dropSettled(): void {
+    this.#nodes = this.#nodes.filter((node) => node.isNode)
+    this.#grown = 0
+    for (const node of this.#nodes) if (node.slab === undefined) this.#grown += node.bytes.length
+    // What could not be written is not looked at again before as much has come to it.
+    const rest = this.#grown + this.#nodes.length * this.pageSizeBytes
+    this.#growthMax = Math.max(this.pager.budgetBytes, 2 * rest)
   }
 
   /** Frees the run of a page of this file. */
@@ -90,8 +119,10 @@ export class TxPages {
     for (const bytes of this.#lent) bytes.fill(SCRIBBLE)
     this.#lent = []
     this.pathRefs.length = 0
-    for (const node of this.nodes) if (node.isNode) this.editor.free(node)
-    this.nodes.length = 0
+    for (const node of this.#nodes) if (node.isNode) this.editor.free(node)
+    this.#nodes = []
+    this.allocation?.undo()
+    this.allocation = undefined
     this.pager.endUse(this.#use)
   }
 }

@@ -19,6 +19,8 @@ import type { Pager } from './pager.ts'
 export interface TxHost {
   /** The pages that a writer takes. */
   allocation(tx: Tx): Allocation
+  /** Writes a writer's leaves before its commit. */
+  writeEarly(tx: Tx): void
   commit(tx: Tx): void
   commitAsync(tx: Tx): Promise<void>
   ended(tx: Tx): void
@@ -46,7 +48,6 @@ export class Tx {
   #state: 'open' | 'committing' | 'closed' = 'open'
   #isManaged = false
   #commitHandlers: (() => void)[] = []
-  #allocation: Allocation | undefined
 
   /** Made by `Engine.begin`, `Engine.view` and `Engine.update`. */
   constructor(setup: TxSetup) {
@@ -170,13 +171,13 @@ export class Tx {
 
   /** The pages that this transaction takes. */
   allocate(): Allocation {
-    this.#allocation ??= this.#host.allocation(this)
-    return this.#allocation
+    this.pages.allocation ??= this.#host.allocation(this)
+    return this.pages.allocation
   }
 
-  /** They are part of a durable root now. */
-  forgetAllocation(): void {
-    this.#allocation = undefined
+  /** A value of `sizeBytes` was put: writes leaves early where memory is short. Errors as `commit`. */
+  grew(sizeBytes: number): void {
+    if (this.pages.grow(sizeBytes)) this.#host.writeEarly(this)
   }
 
   /** Marks it as run by `update` or `view`, which alone may end it. */
@@ -189,8 +190,6 @@ export class Tx {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.pages.end()
-    this.#allocation?.undo()
-    this.#allocation = undefined
     this.#host.ended(this)
   }
 

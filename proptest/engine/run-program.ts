@@ -35,8 +35,8 @@ function open(
     disk,
     freelist,
     lock: 'none',
-    // Small, so that pages are dropped and read again.
-    cacheBytes: 1024 * 1024,
+    // Sixteen pages: they are dropped and read again, and large transactions write some early.
+    cacheBytes: 16 * Math.max(1024, pageSizeBytes ?? 1024),
     ...(pageSizeBytes === undefined ? {} : { pageSizeBytes }),
   })
 }

@@ -78,7 +78,10 @@ export class Session {
 
   async open(freelist: FreelistForm): Promise<void> {
     const { pageSizeBytes } = this.#workload
-    this.#engine = await openEngine(DB_PATH, { disk: this.#disk, pageSizeBytes, freelist })
+    // Little memory, so that pages are dropped and some are written before their commit.
+    const cacheBytes = 16 * pageSizeBytes
+    const options = { disk: this.#disk, pageSizeBytes, freelist, cacheBytes }
+    this.#engine = await openEngine(DB_PATH, options)
     this.isOpened = true
   }
 

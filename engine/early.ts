@@ -1,0 +1,83 @@
+/**
+ * Transactions larger than memory: leaves written before the commit.
+ *
+ * When the nodes of a write transaction take more memory than is meant for them, its trees are
+ * balanced and all their leaves written to the places where the commit would put them. No root
+ * that anyone else knows leads there, so a power cut or a rollback leaves nothing of them. Each
+ * becomes a page of the cache like any other, which can be dropped and read again; if it is edited
+ * once more, its place goes back to the transaction.
+ */
+
+import { isKvError } from '../base/errors.ts'
+import { balance, nodeLevels } from './balance.ts'
+import type { Core } from './core.ts'
+import { pagesFor } from './format.ts'
+import { childNode } from './node.ts'
+import type { Page } from './page.ts'
+import { openBuckets } from './spill.ts'
+import type { Tree } from './tree.ts'
+import type { Tx } from './tx.ts'
+import { writeImages } from './write-images.ts'
+
+/** A leaf that is a node, and the element that leads to it. */
+interface Leaf {
+  readonly node: Page
+  readonly parent: Page
+  readonly index: number
+}
+
+/**
+ * Writes the changed leaves of all open buckets of `tx`. A failure leaves the transaction as it
+ * was; one that is no want of space poisons the handle, as in a commit.
+ * @throws {KvError} KV_NO_SPACE, KV_IO
+ */
+export function writeEarly(core: Core, tx: Tx): void {
+  const { pages } = tx
+  const leaves: Leaf[] = []
+  for (const { bucket } of openBuckets(tx.root)) leaves.push(...leavesOf(bucket.tree))
+  const allocation = tx.allocate()
+  for (const { node } of leaves) {
+    const pageCount = pagesFor(node.packedSize(), pages.pageSizeBytes)
+    node.pgid = allocation.takeEarly(pageCount)
+    pages.editor.seal(node, pageCount)
+  }
+  pages.highWaterMark = allocation.highWaterMark
+  try {
+    writeImages(
+      core,
+      leaves.map(({ node }) => node),
+    )
+  } catch (error) {
+    for (const { node } of leaves) {
+      allocation.giveBack(node.pgid, node.sizeBytes / pages.pageSizeBytes)
+    }
+    if (!isKvError(error, 'KV_NO_SPACE')) core.poisonWith(error)
+    throw error
+  }
+  for (const { node, parent, index } of leaves) {
+    pages.editor.setChildPgid(parent, index, node.pgid)
+    pages.editor.settle(node)
+    core.pager.install(node)
+  }
+  pages.dropSettled()
+  core.pager.trim()
+}
+
+/** The leaves of a tree that are nodes below a branch, after it has been balanced. */
+function leavesOf(tree: Tree): Leaf[] {
+  const leaves: Leaf[] = []
+  if (tree.rootNode === undefined) return leaves
+  balance(tree)
+  // Cursors find their place again.
+  tree.version++
+  for (const level of nodeLevels(tree)) {
+    for (const parent of level) {
+      if (parent.isLeaf) continue
+      for (let index = 0; index < parent.count; index++) {
+        const node = childNode(parent, index)
+        if (node?.isLeaf === true) leaves.push({ node, parent, index })
+      }
+    }
+  }
+  return leaves
+}
