@@ -61,9 +61,11 @@ export class Allocation {
     return true
   }
 
-  /** The pages given back and not taken again, which the commit has to free. */
-  leftOver(): Iterable<number> {
-    return this.#returned
+  /** The pages given back and not taken again: the commit frees them, so none is taken now. */
+  leaveOver(): number[] {
+    const pgids = [...this.#returned]
+    for (const pgid of pgids) this.#returned.delete(pgid)
+    return pgids
   }
 
   /** Passes over the free pages at the end of the file. */

@@ -112,7 +112,10 @@ function lowerRoot(tree: Tree): void {
       return
     }
     const child = childNode(root, 0)
-    if (child === undefined) tree.rootPgid = root.childPgid(0)
+    if (child === undefined) {
+      tree.rootPgid = root.childPgid(0)
+      tree.isRootMoved = true
+    }
     tree.rootNode = child
   }
 }

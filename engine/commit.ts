@@ -30,7 +30,7 @@ import { Page } from './page.ts'
 import { PageSet } from './page-set.ts'
 import { spill } from './spill.ts'
 import type { Tx } from './tx.ts'
-import { writeImages } from './write-images.ts'
+import { writeImages, writeOverPassed } from './write-images.ts'
 
 const FILE_SIZE_MIN = 32 * 1024
 
@@ -55,7 +55,7 @@ export function* commitSteps(core: Core, tx: Tx): Generator<SyncKind, void, void
     plan.build()
     if (core.passedOverSlot !== undefined) {
       phase = 'revert'
-      plan.revert(core.passedOverSlot)
+      writeOverPassed(core, core.passedOverSlot)
       yield 'data'
       core.passedOverSlot = undefined
     }
@@ -109,7 +109,7 @@ class CommitPlan {
     }
     const old = core.freelistRun
     if (old !== undefined) pages.freeRun(old.first, old.count)
-    for (const pgid of allocation.leftOver()) pages.freeRun(pgid, 1)
+    for (const pgid of allocation.leaveOver()) pages.freedRuns.push(pgid, 1)
     const freed = this.#freedOnce(pages.freedRuns)
     allocation.trimTail()
     if (core.persistFreelist) this.#buildFreelist(freed)
@@ -150,15 +150,6 @@ class CommitPlan {
     for (let i = 0; i < pageCount; i++) listed.delete(pgid + i)
     const bytes = encodeFreelistPage(pgid, listed, pageCount, pageSizeBytes)
     this.#freelistImage = new Page(pgid, bytes, 0, bytes.length)
-  }
-
-  /**
-   * Puts a copy of the meta that this file stands at over a newer one that was passed over: its
-   * pages are about to be used again, and a power cut must not bring it back.
-   */
-  revert(slot: 0 | 1): void {
-    const { file, meta, pageSizeBytes } = this.#core
-    file.write(encodeMetaPage({ ...meta, slot }), slot * pageSizeBytes)
   }
 
   /** Step 2; true when the new size must be synced. */

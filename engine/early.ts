@@ -11,13 +11,14 @@
 import { isKvError } from '../base/errors.ts'
 import { balance, nodeLevels } from './balance.ts'
 import type { Core } from './core.ts'
-import { pagesFor } from './format.ts'
+import { BUCKET_HEADER_SIZE, pagesFor } from './format.ts'
+import { readBucketHeader } from './inline.ts'
 import { childNode } from './node.ts'
 import type { Page } from './page.ts'
 import { openBuckets } from './spill.ts'
 import type { Tree } from './tree.ts'
 import type { Tx } from './tx.ts'
-import { writeImages } from './write-images.ts'
+import { writeImages, writeOverPassed } from './write-images.ts'
 
 /** A leaf that is a node, and the element that leads to it. */
 interface Leaf {
@@ -33,6 +34,7 @@ interface Leaf {
  */
 export function writeEarly(core: Core, tx: Tx): void {
   const { pages } = tx
+  dropPassedOver(core)
   const leaves: Leaf[] = []
   for (const { bucket } of openBuckets(tx.root)) leaves.push(...leavesOf(bucket.tree))
   const allocation = tx.allocate()
@@ -63,6 +65,19 @@ export function writeEarly(core: Core, tx: Tx): void {
   core.pager.trim()
 }
 
+/** As the first step of a commit: a newer meta that opening passed over must not come back. */
+function dropPassedOver(core: Core): void {
+  if (core.passedOverSlot === undefined) return
+  try {
+    writeOverPassed(core, core.passedOverSlot)
+    core.file.sync('data')
+  } catch (error) {
+    core.poisonWith(error)
+    throw error
+  }
+  core.passedOverSlot = undefined
+}
+
 /** The leaves of a tree that are nodes below a branch, after it has been balanced. */
 function leavesOf(tree: Tree): Leaf[] {
   const leaves: Leaf[] = []
@@ -75,9 +90,18 @@ function leavesOf(tree: Tree): Leaf[] {
       if (parent.isLeaf) continue
       for (let index = 0; index < parent.count; index++) {
         const node = childNode(parent, index)
-        if (node?.isLeaf === true) leaves.push({ node, parent, index })
+        if (node?.isLeaf === true && !holdsPlaceholder(node)) leaves.push({ node, parent, index })
       }
     }
   }
   return leaves
+}
+
+/** Whether a bucket in the leaf has no page yet: its entry is none that could be read again. */
+function holdsPlaceholder(leaf: Page): boolean {
+  for (let i = 0; i < leaf.count; i++) {
+    if (!leaf.isBucket(i) || leaf.valueSize(i) !== BUCKET_HEADER_SIZE) continue
+    if (readBucketHeader(leaf, i).rootPgid === 0) return true
+  }
+  return false
 }

@@ -60,7 +60,7 @@ function spillBucket(
 ): Uint8Array | undefined {
   const { tree, sequence } = bucket
   if (tree.rootNode === undefined) {
-    if (!bucket.isHeaderChanged) return undefined
+    if (!bucket.isHeaderChanged && !tree.isRootMoved) return undefined
     const page = tree.inlinePage
     if (page === undefined) return encodeBucketHeader(tree.rootPgid, sequence)
     const header = encodeBucketHeader(0, sequence)

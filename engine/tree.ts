@@ -32,6 +32,8 @@ export class Tree {
   inlinePage: Page | undefined
   /** The root where it is a node: the tree is changed. */
   rootNode: Page | undefined = undefined
+  /** The root is another clean page than when the tree was opened: its header must say so. */
+  isRootMoved = false
   /** Counts edits, so that cursors know when to find their place again. */
   version = 0
   fillPercent: number = FILL_PERCENT_DEFAULT

@@ -1,9 +1,10 @@
 /**
- * Writing page images: in ascending order, those that stand side by side in the file in one call
+ * Writing to the file: page images in ascending order, those that stand side by side in the file in one call
  * of at most 1 MiB.
  */
 
 import type { Core } from './core.ts'
+import { encodeMetaPage } from './meta.ts'
 import type { Page } from './page.ts'
 
 const RUN_SIZE_MAX = 1024 * 1024
@@ -26,6 +27,16 @@ export function writeImages(core: Core, pages: Page[]): void {
     file.write(joined(core, pages, { from, to, size }), first.pgid * pageSizeBytes)
     from = to
   }
+}
+
+/**
+ * Puts a copy of the meta that this file stands at over a newer one in `slot` that was passed over:
+ * its pages are about to be used again, and a power cut must not bring it back. To be synced before
+ * anything else is written.
+ */
+export function writeOverPassed(core: Core, slot: 0 | 1): void {
+  const { file, meta, pageSizeBytes } = core
+  file.write(encodeMetaPage({ ...meta, slot }), slot * pageSizeBytes)
 }
 
 interface Run {
