@@ -52,6 +52,11 @@ export class Allocation {
     return first
   }
 
+  /** The pages that came off the freelist and are in the transaction's hands. */
+  get taken(): PageSet {
+    return this.#taken
+  }
+
   /** Takes back a run that was written early; false where it was not. */
   giveBack(first: number, count: number): boolean {
     if (!this.#early.has(first)) return false
@@ -74,9 +79,15 @@ export class Allocation {
     this.#trimmedTo = this.highWaterMark
   }
 
+  /** The pages are part of a durable root now. */
+  settle(): void {
+    this.#core.allocation = undefined
+  }
+
   /** The transaction never happened. */
   undo(): void {
     const { freelist, pager, meta } = this.#core
+    this.#core.allocation = undefined
     for (const pgid of this.#early) pager.forget(pgid)
     for (const pgid of this.#taken) freelist.giveBack(pgid, 1)
     for (let pgid = this.#trimmedTo; pgid < meta.highWaterMark; pgid++) freelist.addFree(pgid)

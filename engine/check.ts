@@ -317,9 +317,9 @@ export class Checker {
 
   /** The freelist that a writer would work with must say the same as the walk. */
   #checkMemory(): void {
-    const { freelist, meta, isFreelistLoaded } = this.#core
+    const { freelist, meta, isFreelistLoaded, allocation } = this.#core
     if (!isFreelistLoaded || meta !== this.#meta || this.#findings.length > 0) return
-    const known = freelist.persistent(new PageSet())
+    const known = freelist.persistent(allocation?.taken ?? new PageSet())
     for (let pgid = 2; pgid < meta.highWaterMark; pgid++) {
       if (known.has(pgid) !== this.#reached.has(pgid)) continue
       const message = known.has(pgid) ? 'free in memory, in use in the file' : 'lost in memory'

@@ -181,6 +181,7 @@ class CommitPlan {
       core.pager.install(node)
     }
     this.#tx.pages.allocation = undefined
+    this.#allocation.settle()
     const image = this.#freelistImage
     core.freelistRun =
       image === undefined

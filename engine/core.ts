@@ -5,6 +5,7 @@
 
 import type { DiskFile } from '../disk/disk.ts'
 import { KvError } from '../base/errors.ts'
+import type { Allocation } from './allocation.ts'
 import { Freelist } from './freelist.ts'
 import type { Meta } from './meta.ts'
 import type { Pager } from './pager.ts'
@@ -34,6 +35,8 @@ export class Core {
   freelistRun: PageRun | undefined
   fileSizeBytes: number
   readonly readers: Set<Tx> = new Set<Tx>()
+  /** What the open writer has taken, once it has taken any. */
+  allocation: Allocation | undefined = undefined
   /** Where pages are put together for one write; made when first needed. */
   writeBuffer: Uint8Array | undefined = undefined
   /** Set by the failure after which nothing more may be written. */

@@ -80,6 +80,7 @@ describe('a transaction larger than memory', () => {
       engine.update((tx) => {
         const bucket = bucketOf(tx, 'b')
         for (let i = 0; i < 5000; i++) bucket.put(`other ${i}`, 'x'.repeat(100))
+        mustBeClean(engine)
         throw new Error('enough')
       })
     }).toThrow('enough')

@@ -74,7 +74,7 @@ export class Engine {
     this.readOnly = readOnly
     this.report = report
     this.#host = {
-      allocation: (tx) => new Allocation(core, tx.id),
+      allocation: (tx) => (core.allocation = new Allocation(core, tx.id)),
       writeEarly: (tx) => {
         core.mustBeSound()
         writeEarly(core, tx)

@@ -116,7 +116,8 @@ export class Session {
         this.begun = this.acknowledged + 1
       })
     } else {
-      const tx = await engine.begin({ writable: true })
+      using tx = await engine.begin({ writable: true })
+      // A large transaction writes while it is edited, and that may fail too.
       applyToTx(tx, edits)
       this.begun = this.acknowledged + 1
       if (how === 'sync') tx.commit()
