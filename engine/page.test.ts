@@ -169,6 +169,8 @@ describe('Page.search()', () => {
             const at = keys.findIndex((k) => compareBytes(k, probe) >= 0)
             const place = at < 0 ? keys.length : at
             const isThere = at >= 0 && compareBytes(keys[at] ?? probe, probe) === 0
+            // Without heads and with them.
+            expect(node.search(probe)).toBe(isThere ? place : ~place)
             expect(node.search(probe)).toBe(isThere ? place : ~place)
           }
           wide.free(node)

@@ -28,7 +28,9 @@ import { BYTES_PER_HEAD } from './frames.ts'
 import type { Slab } from './frames.ts'
 import { checkSeal } from './seal.ts'
 
-/** `headShift` of a page whose key heads are not made yet. */
+/** `headShift` of a page that was not searched yet: a second search makes heads worth their cost. */
+const HEADS_UNSOUGHT = -3
+/** `headShift` of a page whose key heads are to be made. */
 const HEADS_UNMADE = -2
 /** `headShift` of a page that has none. */
 const HEADS_NONE = -1
@@ -58,7 +60,7 @@ export class Page {
   base: number
   /**
    * Key heads: of every 2^headShift-th key the four bytes behind what all keys have in common, as
-   * a signed number in the order of the bytes. Made by the first search.
+   * a signed number in the order of the bytes. Made by the second search.
    */
   heads: Int32Array = NO_HEADS
   headsAt = 0
@@ -100,7 +102,7 @@ export class Page {
     this.base = base
     this.heads = slab.heads
     this.headsAt = base / BYTES_PER_HEAD
-    this.headShift = HEADS_UNMADE
+    this.headShift = HEADS_UNSOUGHT
   }
 
   /** Moves to a buffer of its own. */
@@ -122,7 +124,7 @@ export class Page {
 
   /** Its keys changed, or it is another page than before: heads are to be made anew. */
   forgetHeads(): void {
-    this.headShift = this.slab === undefined ? HEADS_NONE : HEADS_UNMADE
+    this.headShift = this.slab === undefined ? HEADS_NONE : HEADS_UNSOUGHT
   }
 
   /** A leaf that is edited between any two searches is quicker without. */
@@ -179,7 +181,10 @@ export class Page {
     let low = 0
     let high = count
     let shift = this.headShift
-    if (shift === HEADS_UNMADE) shift = this.#makeHeads()
+    if (shift < HEADS_NONE) {
+      if (shift === HEADS_UNMADE) shift = this.#makeHeads()
+      else this.headShift = HEADS_UNMADE
+    }
     if (shift >= 0) {
       const prefix = this.prefixSize
       if (prefix > 0) {
