@@ -19,7 +19,7 @@ export type Operation =
   | 'scan-bare'
   /** For every key: seeks it, then takes steps; asks for key and value at each place. */
   | 'seek'
-  /** Opens, reads one key, closes; `times` times. */
+  /** Opens, reads one key, closes. */
   | 'open'
   /** Closes the files that reads left open. */
   | 'close'
@@ -41,7 +41,7 @@ export interface Command {
   readonly batch?: number
   /** `seek`: steps behind the sought key. */
   readonly steps?: number
-  /** `open`: how often. */
+  /** `open` and scans: how often; the checksum is the sum. Default 1. */
   readonly times?: number
 }
 

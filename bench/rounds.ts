@@ -15,12 +15,20 @@ import type { Command, KeySlice, SideName } from './protocol.ts'
 import type { CaseRecord } from './record.ts'
 import type { SideOptions } from './sides/side.ts'
 
-/** Puts in a transaction when files are made. The same on all sides: it shapes the tree. */
-const FILL_BATCH = 1_000_000
+/**
+ * Puts in a transaction when files are made. The same on all sides, since it shapes the tree; and
+ * few, since bbolt splits pages at commit only: a large first transaction is quadratic there.
+ */
+const FILL_BATCH = 10_000
 const WARM_UP_PUTS = 50_000
 const WARM_UP_COMMITS = 1000
 /** Reads that the compiler has seen before the first round. */
 const WARM_UP_READS = 300_000
+/**
+ * Entries in a round of scans: what follows a collection, as growing the young space anew, takes
+ * some milliseconds, and is no part of what a scan costs.
+ */
+const SCANNED_MIN = 1_000_000
 
 export const EXTRA_PER_ROUND = 100_000
 
@@ -60,15 +68,29 @@ function copyFile(source: string, target: string): void {
   closeSync(fd)
 }
 
+/** How often a command does it: a small file is scanned more than once, or its run would be short. */
+function timesOf(one: Case, setting: Setting): number {
+  if (one.times !== undefined) return one.times
+  return one.order === undefined ? Math.ceil(SCANNED_MIN / setting.dataset.keyCount) : 1
+}
+
 /** How many operations a round has, in the case's own kind. */
 function operationsOf(one: Case, setting: Setting): number {
   const { dataset } = setting
   if (one.times !== undefined) return one.times
-  if (one.order === undefined) return dataset.keyCount
+  if (one.order === undefined) return dataset.keyCount * timesOf(one, setting)
   if (one.order === 'commit') return setting.commits
   if (one.order === 'extra') return EXTRA_PER_ROUND
   if (one.order !== 'lookup') return dataset.keyCount
   return Math.ceil(dataset.count('lookup') / (one.steps ?? 1))
+}
+
+function isMeasured(side: SideName, one: Case, setting: Setting): boolean {
+  if (!setting.sides.includes(side)) return false
+  const limit = one.keysMax?.[side] ?? Infinity
+  if (setting.dataset.keyCount <= limit) return true
+  setting.say(`${one.name}: without ${side}, which is measured there up to ${limit} keys`)
+  return false
 }
 
 function rotated(sides: readonly SideName[], round: number): SideName[] {
@@ -85,7 +107,7 @@ class CaseRun {
   constructor(one: Case, setting: Setting) {
     this.#case = one
     this.#setting = setting
-    this.#sides = one.sides.filter((side) => setting.sides.includes(side))
+    this.#sides = one.sides.filter((side) => isMeasured(side, one, setting))
     this.#operations = operationsOf(one, setting)
   }
 
@@ -211,7 +233,8 @@ class CaseRun {
   }
 
   #command(side: SideName, first: number, count: number): Command {
-    const { op, writable, order, steps, times, batch, file } = this.#case
+    const { op, writable, order, steps, batch, file } = this.#case
+    const times = timesOf(this.#case, this.#setting)
     return {
       side,
       op,
@@ -219,7 +242,7 @@ class CaseRun {
       writable,
       ...(order === undefined ? {} : { keys: this.#slice(order, first, count) }),
       ...(steps === undefined ? {} : { steps }),
-      ...(times === undefined ? {} : { times }),
+      ...(file === 'shared' ? { times } : {}),
       ...(file === 'shared' ? {} : { batch: batch ?? count }),
     }
   }

@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Arguments, USAGE, UsageError, readArguments } from './arguments.ts'
-import { CASES, GROWTH_SIDES } from './cases.ts'
+import { CASES, type Case, GROWTH_SIDES } from './cases.ts'
 import { Dataset } from './dataset.ts'
 import { currentCommit, describeMachine, fileSystemOf, readVersions } from './machine.ts'
 import { measureMemory } from './memory.ts'
@@ -44,18 +44,39 @@ function settingOf(options: Arguments, folder: string, keyCount: number): Settin
   return { folder, dataset, rounds, commits, sideOptions, sides, say }
 }
 
-async function measure(options: Arguments, folder: string): Promise<CaseRecord[]> {
+/** The cases at one key count; cases that want a smaller file are left for it. */
+async function measureAt(
+  setting: Setting,
+  cases: readonly Case[],
+  keep: boolean,
+): Promise<CaseRecord[]> {
   const records: CaseRecord[] = []
-  const { isGrowth } = options
-  for (const keyCount of options.keyCounts) {
-    const setting = settingOf(options, folder, keyCount)
-    for (const one of options.cases) {
-      if (isGrowth && !one.grows) continue
-      const record = await runCase(one, setting)
-      if (record !== undefined) records.push(record)
+  for (const one of cases) {
+    const record = await runCase(one, setting)
+    if (record !== undefined) records.push(record)
+  }
+  if (!keep) {
+    for (const side of setting.sides) {
+      removeFile(join(setting.folder, `${side}-${setting.dataset.keyCount}.db`))
     }
-    if (options.keep) continue
-    for (const side of setting.sides) removeFile(join(folder, `${side}-${keyCount}.db`))
+  }
+  return records
+}
+
+async function measure(options: Arguments, folder: string): Promise<CaseRecord[]> {
+  const { isGrowth, keep } = options
+  const steps = options.keyCounts.flatMap((keyCount) => {
+    if (isGrowth) return [{ keyCount, cases: options.cases.filter((one) => one.grows) }]
+    // One step for each size of file, so that each file is made once.
+    const sizeFor = (one: Case): number => Math.min(keyCount, one.fileKeysMax ?? keyCount)
+    return [...new Set(options.cases.map(sizeFor))].map((size) => ({
+      keyCount: size,
+      cases: options.cases.filter((one) => sizeFor(one) === size),
+    }))
+  })
+  const records: CaseRecord[] = []
+  for (const { keyCount, cases } of steps) {
+    records.push(...(await measureAt(settingOf(options, folder, keyCount), cases, keep)))
   }
   return records
 }

@@ -102,10 +102,14 @@ async function run(command: Command): Promise<Answer> {
   if (command.op === 'load') return load(command)
   if (command.op === 'open') return openTimes(command)
   const side = await openSide(command)
-  return timed(() => {
-    const checksum = runReads(side, command)
-    if (checksum === undefined) throw new Error(`${command.side} has no operation ${command.op}`)
-    return checksum
+  return timed(async () => {
+    let sum = 0
+    for (let i = 0; i < (command.times ?? 1); i++) {
+      const checksum = await runReads(side, command)
+      if (checksum === undefined) throw new Error(`${command.side} has no operation ${command.op}`)
+      sum += checksum
+    }
+    return sum
   })
 }
 

@@ -67,7 +67,7 @@ func (s *side) run(c *command) (answer, error) {
 	case "read-lent":
 		return timed(func() (uint64, error) { return readAll(db, s.keys) })
 	case "scan":
-		return timed(func() (uint64, error) { return scan(db) })
+		return timed(func() (uint64, error) { return scanTimes(db, c.Times) })
 	case "seek":
 		return timed(func() (uint64, error) { return seekAll(db, s.keys, c.Steps) })
 	}
@@ -162,6 +162,18 @@ func readAll(db *bolt.DB, keys [][]byte) (uint64, error) {
 		return nil
 	})
 	return sum, err
+}
+
+func scanTimes(db *bolt.DB, times int) (uint64, error) {
+	var sum uint64
+	for i := 0; i < times; i++ {
+		one, err := scan(db)
+		if err != nil {
+			return 0, err
+		}
+		sum += one
+	}
+	return sum, nil
 }
 
 func scan(db *bolt.DB) (uint64, error) {
