@@ -68,7 +68,7 @@ function copyFile(source: string, target: string): void {
   closeSync(fd)
 }
 
-/** How often a command does it: a small file is scanned more than once, or its run would be short. */
+/** How often a command does it: of a small file, one scan would be a short run. */
 function timesOf(one: Case, setting: Setting): number {
   if (one.times !== undefined) return one.times
   return one.order === undefined ? Math.ceil(SCANNED_MIN / setting.dataset.keyCount) : 1
