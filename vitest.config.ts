@@ -48,7 +48,7 @@ const config: ViteUserConfig = defineConfig({
       project({
         name: 'unit',
         include: ['**/*.test.ts'],
-        exclude: ['proptest/**', 'interop/**', 'bench/**'],
+        exclude: ['proptest/**', 'interop/**'],
         testTimeoutMs: 30_000,
       }),
       project({

@@ -1,0 +1,104 @@
+/**
+ * The engine's smallest parts, each as a function to call over and over: micro.ts times them.
+ *
+ * The page is a real one: a leaf of random 16-byte keys and 100-byte values, packed and sealed.
+ */
+
+import type * as bytesModule from '../base/bytes.ts'
+import { Random } from '../base/random.ts'
+import type * as freelistModule from '../engine/freelist-page.ts'
+import type * as nodeModule from '../engine/node.ts'
+import type * as pageModule from '../engine/page.ts'
+import type * as pageSetModule from '../engine/page-set.ts'
+import type * as sealModule from '../engine/seal.ts'
+import { KEY_SIZE, makeValues } from './dataset.ts'
+import { loadBuilt } from './library.ts'
+
+export interface MicroCase {
+  readonly name: string
+  /** How often one run does it: a clock can't see a single call of the small ones. */
+  readonly calls: number
+  readonly run: () => unknown
+}
+
+const PAGE_SIZE = 4096
+/** Entries that fit a page of the default size, seal included. */
+const ENTRIES = 30
+const FREE_IDS = 10_000
+const TARGETS = 1024
+
+const bytesRoom = await loadBuilt<typeof bytesModule>('base/bytes.js')
+const freelistRoom = await loadBuilt<typeof freelistModule>('engine/freelist-page.js')
+const nodeRoom = await loadBuilt<typeof nodeModule>('engine/node.js')
+const pageRoom = await loadBuilt<typeof pageModule>('engine/page.js')
+const pageSetRoom = await loadBuilt<typeof pageSetModule>('engine/page-set.js')
+const sealRoom = await loadBuilt<typeof sealModule>('engine/seal.js')
+
+const random = new Random(1)
+const values = makeValues()
+
+function sortedKeys(): Uint8Array[] {
+  const keys = Array.from({ length: ENTRIES }, () => random.fill(new Uint8Array(KEY_SIZE)))
+  return keys.toSorted((a, b) => Buffer.compare(a, b))
+}
+
+function leafOf(keys: readonly Uint8Array[]): nodeModule.Node {
+  const node = new nodeRoom.Node(true)
+  keys.forEach((key, i) => node.insertLeaf(i, key, values[i] ?? key, false))
+  node.pgid = 5
+  return node
+}
+
+function freeIds(): pageSetModule.PageSet {
+  const ids = new pageSetRoom.PageSet()
+  for (let i = 0; i < FREE_IDS; i++) ids.add(2 + i * 3)
+  return ids
+}
+
+/** One run for all targets, so that no branch is learnt by heart. */
+function forTargets(
+  name: string,
+  targets: readonly Uint8Array[],
+  call: (target: Uint8Array) => number,
+): MicroCase {
+  const run = (): number => {
+    let sum = 0
+    for (const target of targets) sum += call(target)
+    return sum
+  }
+  return { name, calls: targets.length, run }
+}
+
+export function microCases(): MicroCase[] {
+  const keys = sortedKeys()
+  const node = leafOf(keys)
+  const image = node.toRun(1, PAGE_SIZE, [])
+  const page = new pageRoom.Page(5, image, 0, PAGE_SIZE)
+  const targets = Array.from({ length: TARGETS }, () => random.pick(keys).slice())
+  const unsealed = image.slice()
+  const view = new DataView(unsealed.buffer)
+  const contentEnd = page.contentEnd()
+  const ids = freeIds()
+  const runPages = freelistRoom.freelistPages(FREE_IDS, PAGE_SIZE)
+  const { compareRange } = bytesRoom
+  const start = page.keyStart(ENTRIES >> 1)
+  return [
+    forTargets('compareRange, 16-byte keys', targets, (target) =>
+      compareRange(image, start, start + KEY_SIZE, target, 0, KEY_SIZE),
+    ),
+    forTargets(`search in a page of ${ENTRIES}`, targets, (target) => page.search(target)),
+    forTargets(`search in a node of ${ENTRIES}`, targets, (target) => node.search(target)),
+    { name: 'page to node', calls: 1, run: () => nodeRoom.Node.fromPage(page) },
+    { name: 'node to sealed page', calls: 1, run: () => node.toRun(1, PAGE_SIZE, []) },
+    {
+      name: 'seal of a page, its CRC-32',
+      calls: 1,
+      run: () => sealRoom.sealRun(unsealed, view, 0, contentEnd, PAGE_SIZE),
+    },
+    {
+      name: `freelist of ${FREE_IDS} ids, encode`,
+      calls: 1,
+      run: () => freelistRoom.encodeFreelistPage(9, ids, runPages, PAGE_SIZE),
+    },
+  ]
+}

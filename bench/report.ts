@@ -1,0 +1,21 @@
+/**
+ * Prints the tables of records in Markdown.
+ *
+ *   npm run report -- FILE...
+ */
+
+import { readRecord } from './record.ts'
+import { formatRecord } from './tables.ts'
+
+const files = process.argv.slice(2)
+if (files.length === 0 || files.includes('--help')) {
+  console.log('Usage: npm run report -- FILE...\n\nPrints the tables of records in Markdown.')
+  process.exitCode = files.length === 0 ? 2 : 0
+} else {
+  try {
+    for (const file of files) console.log(formatRecord(readRecord(file)))
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  }
+}
