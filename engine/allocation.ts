@@ -8,6 +8,13 @@ import { assert } from '../base/assert.ts'
 import type { Core } from './core.ts'
 import { PageSet } from './page-set.ts'
 
+/** From this many pages on, a commit is worth looking for regions. */
+const REGION_COMMIT_MIN = 64
+/** Pages of a region. */
+const REGION_PAGES = 256
+/** Free pages from which on a region is better than the end of the file. */
+const REGION_DENSE = 160
+
 export class Allocation {
   readonly #core: Core
   readonly #txid: number
@@ -19,6 +26,11 @@ export class Allocation {
   readonly #early: PageSet = new PageSet()
   /** Early pages that this transaction has left again. */
   readonly #returned: PageSet = new PageSet()
+  /** Where to take single pages, best first: [start, end, start, end, …]. */
+  #regions: number[] = []
+  #regionAt = 0
+  /** Single pages for which there is no region come from the end of the file. */
+  #isExtending = false
   /** Pages from here to the old mark were free and have been passed over. */
   #trimmedTo = Infinity
 
@@ -28,13 +40,30 @@ export class Allocation {
     this.highWaterMark = core.meta.highWaterMark
   }
 
+  /** Chooses where about `pageCount` single pages will be taken from. */
+  plan(pageCount: number): void {
+    const { freelist } = this.#core
+    this.#regionAt = 0
+    this.#isExtending = false
+    if (pageCount < REGION_COMMIT_MIN) {
+      const first = freelist.findRun(pageCount)
+      this.#regions = first === undefined ? [] : [first, first + pageCount]
+      return
+    }
+    const unused = freelist.freeCount + freelist.pendingCount
+    this.#isExtending = unused * 2 < this.highWaterMark
+    const freeMin = this.#isExtending ? REGION_DENSE : 1
+    this.#regions = freelist.regions(REGION_PAGES, pageCount, freeMin)
+  }
+
   /** Finds room for `count` consecutive pages and returns the first. */
   take(count: number): number {
     const { freelist, readers } = this.#core
     const returned = this.#returned.takeRun(count)
     if (returned !== undefined) return returned
     const remember = readers.size > 0
-    const reused = freelist.allocate(this.#txid, count, remember)
+    const reused =
+      count === 1 ? this.#takeOne(remember) : freelist.allocate(this.#txid, count, remember)
     if (reused !== undefined) {
       for (let i = 0; i < count; i++) this.#taken.add(reused + i)
       return reused
@@ -43,6 +72,20 @@ export class Allocation {
     this.highWaterMark += count
     freelist.noteAllocation(this.#txid, first, remember)
     return first
+  }
+
+  /** A free page where the plan says; undefined where it says the end of the file. */
+  #takeOne(remember: boolean): number | undefined {
+    const { freelist } = this.#core
+    for (; this.#regionAt < this.#regions.length; this.#regionAt += 2) {
+      const start = this.#regions[this.#regionAt] as number
+      const end = this.#regions[this.#regionAt + 1] as number
+      const pgid = freelist.allocateWithin(this.#txid, start, end, remember)
+      if (pgid === undefined) continue
+      this.#regions[this.#regionAt] = pgid + 1
+      return pgid
+    }
+    return this.#isExtending ? undefined : freelist.allocate(this.#txid, 1, remember)
   }
 
   /** As `take`, for a run that is written before the commit and may be given back. */

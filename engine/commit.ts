@@ -102,6 +102,7 @@ class CommitPlan {
     const core = this.#core
     const allocation = this.#allocation
     const { pages, root, id } = this.#tx
+    allocation.plan(pages.nodeCount)
     const placed = spill(root, (count) => allocation.take(count))
     for (const { node, pageCount } of placed) {
       pages.editor.seal(node, pageCount)

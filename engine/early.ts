@@ -38,6 +38,7 @@ export function writeEarly(core: Core, tx: Tx): void {
   const leaves: Leaf[] = []
   for (const { bucket } of openBuckets(tx.root)) leaves.push(...leavesOf(bucket.tree))
   const allocation = tx.allocate()
+  allocation.plan(leaves.length)
   for (const { node } of leaves) {
     const pageCount = pagesFor(node.packedSize(), pages.pageSizeBytes)
     node.pgid = allocation.takeEarly(pageCount)

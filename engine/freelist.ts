@@ -74,6 +74,26 @@ export class Freelist {
     return first
   }
 
+  /** As `allocate` for the lowest free page of `[start, end)`. */
+  allocateWithin(txid: number, start: number, end: number, remember: boolean): number | undefined {
+    const pgid = this.#free.takeWithin(start, end)
+    if (pgid !== undefined) this.noteAllocation(txid, pgid, remember)
+    return pgid
+  }
+
+  /** The lowest run of `count` free pages, which stay free. */
+  findRun(count: number): number | undefined {
+    return this.#free.findRun(count)
+  }
+
+  /**
+   * Regions of `size` pages with `pageCount` free ones in all, or fewer, those with most free ones
+   * first and none with less than `freeMin`: [start, end, start, end, …].
+   */
+  regions(size: number, pageCount: number, freeMin: number): number[] {
+    return this.#free.densest(size, pageCount, freeMin)
+  }
+
   noteAllocation(txid: number, pgid: number, remember: boolean): void {
     if (remember) this.#allocatedBy.set(pgid, txid)
     else this.#allocatedBy.delete(pgid)

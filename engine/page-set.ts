@@ -48,13 +48,54 @@ export class PageSet {
   takeRun(count: number): number | undefined {
     assert(count >= 1, 'takeRun: count')
     if (this.#size < count) return undefined
-    const first = this.#findRun(count)
+    const first = this.findRun(count)
     if (first === undefined) return undefined
     for (let i = 0; i < count; i++) this.delete(first + i)
     return first
   }
 
-  #findRun(count: number): number | undefined {
+  /** Takes the lowest id of `[start, end)` out of the set. undefined: there is none. */
+  takeWithin(start: number, end: number): number | undefined {
+    const words = this.#words
+    let at = Math.floor(start / WORD_BITS)
+    let word = at < words.length ? (words[at] as number) & (-1 << (start % WORD_BITS)) : 0
+    while (word === 0) {
+      at++
+      if (at >= words.length || at * WORD_BITS >= end) return undefined
+      word = words[at] as number
+    }
+    const pgid = at * WORD_BITS + (31 - Math.clz32(word & -word))
+    if (pgid >= end) return undefined
+    this.delete(pgid)
+    return pgid
+  }
+
+  /**
+   * The stretches of `size` ids, a multiple of 32, that hold most: fullest first, until `wanted`
+   * ids are covered, none with fewer than `atLeast`. [start, end, start, end, …]
+   */
+  densest(size: number, wanted: number, atLeast: number): number[] {
+    const words = this.#words
+    const step = size / WORD_BITS
+    const found: { readonly start: number; readonly count: number }[] = []
+    for (let at = 0; at < words.length; at += step) {
+      let count = 0
+      for (let i = at; i < at + step && i < words.length; i++) count += bitCount(words[i] as number)
+      if (count >= atLeast && count > 0) found.push({ start: at * WORD_BITS, count })
+    }
+    found.sort((a, b) => b.count - a.count || a.start - b.start)
+    const stretches: number[] = []
+    let covered = 0
+    for (const { start, count } of found) {
+      if (covered >= wanted) break
+      stretches.push(start, start + size)
+      covered += count
+    }
+    return stretches
+  }
+
+  /** The lowest run of `count` consecutive ids. undefined: there is none. */
+  findRun(count: number): number | undefined {
     const words = this.#words
     let at = this.#firstWord
     while (at < words.length && words[at] === 0) at++

@@ -49,6 +49,11 @@ export class TxPages {
     return this.pager.page(pgid, this.highWaterMark)
   }
 
+  /** How many nodes there are, some of them perhaps part of no tree any more. */
+  get nodeCount(): number {
+    return this.#nodes.length
+  }
+
   makeNode(isLeaf: boolean): Page {
     const node = this.editor.make(isLeaf)
     this.#nodes.push(node)
