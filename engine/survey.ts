@@ -108,8 +108,13 @@ export interface SurveyTop {
 }
 
 export interface Survey {
-  /** The generation that was walked; undefined: there was none, and page headers were believed. */
+  /** The generation that was looked at; undefined: no meta can be used. */
   readonly meta: Meta | undefined
+  /**
+   * No tree could be walked, for want of a meta or of its root page: pages are what their headers
+   * say, and belong to no bucket.
+   */
+  readonly isByHeaders: boolean
   readonly pageSizeBytes: number
   /** Pages that begin within the file. */
   readonly pageCount: number
@@ -151,6 +156,7 @@ export class Surveyor {
   readonly #problems: SurveyProblem[] = []
   readonly #stack: Visit[] = []
   #omitted = 0
+  #isByHeaders = false
 
   /** @throws {RangeError} where the page size of the file is not known */
   constructor(file: RawFile, meta: Meta | undefined) {
@@ -169,8 +175,11 @@ export class Surveyor {
   /** Yields how many pages it has read, so that a caller may pause and show it. */
   *run(): Generator<number, Survey, void> {
     const meta = this.#meta
-    if (meta === undefined) yield* this.#readHeaders()
-    else yield* this.#walk(meta)
+    if (meta !== undefined) yield* this.#walk(meta)
+    if (meta === undefined || this.#items[meta.rootPgid] === undefined) yield* this.#readHeaders()
+    else if (this.#kinds[meta.rootPgid] === KIND_INDEX.damaged && this.#buckets.length === 1) {
+      yield* this.#readHeaders()
+    }
     return this.#survey()
   }
 
@@ -179,6 +188,7 @@ export class Surveyor {
     const kinds = this.#kinds
     return {
       meta: this.#meta,
+      isByHeaders: this.#isByHeaders,
       pageSizeBytes: this.#pageSizeBytes,
       pageCount: kinds.length,
       missingPages: Math.max(0, mark - Math.floor(this.#file.sizeBytes / this.#pageSizeBytes)),
@@ -435,10 +445,12 @@ export class Surveyor {
     }
   }
 
-  /** Takes each page for what its header says. */
+  /** Takes each page that nothing leads to for what its header says. */
   *#readHeaders(): Generator<number, void, void> {
     const kinds = this.#kinds
+    this.#isByHeaders = true
     for (let pgid = 0; pgid < kinds.length; pgid++) {
+      if (kinds[pgid] !== KIND_INDEX.unreached) continue
       const bytes = this.#file.readPages(pgid, 1)
       yield pgid + 1
       if (bytes.length < PAGE_HEADER_SIZE) continue
@@ -451,8 +463,9 @@ export class Surveyor {
       const overflow = Math.min(view.getUint32(12, true), kinds.length - pgid - 1)
       this.#overflows[pgid] = overflow
       const rest = kind === 'freelist' ? kind : 'overflow'
-      kinds.fill(KIND_INDEX[rest], pgid + 1, pgid + 1 + overflow)
-      pgid += overflow
+      for (let left = overflow; left > 0 && kinds[pgid + 1] === KIND_INDEX.unreached; left--) {
+        kinds[++pgid] = KIND_INDEX[rest]
+      }
     }
   }
 }

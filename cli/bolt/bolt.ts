@@ -1,7 +1,6 @@
 /** `revbolt bolt`: looks into any bbolt file. */
 import { isKvError } from '../../engine/index.ts'
 import { UsageError } from '../arguments.ts'
-import { alignRows } from '../format.ts'
 import type { Screen } from '../screen.ts'
 import { buckets } from './buckets.ts'
 import { COMMON_OPTIONS, nearest, readCall } from './call.ts'
@@ -130,7 +129,8 @@ function printHelp(screen: Screen): void {
 }
 
 function printExitCodes(screen: Screen): void {
-  for (const line of alignRows(EXIT_CODES, ['right', 'left'])) screen.print(`  ${line}`)
+  const width = Math.max(...EXIT_CODES.map(([code]) => code.length))
+  for (const [code, meaning] of EXIT_CODES) printRow(screen, [code, meaning], width)
 }
 
 function printRow(screen: Screen, [left, right]: readonly [string, string], width: number): void {

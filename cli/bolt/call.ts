@@ -16,6 +16,10 @@ export const COMMON_OPTIONS: Options = {
     type: 'boolean',
     help: 'take no lock. A writer may change pages while they are read: what is shown can be mixed',
   },
+  lenient: {
+    type: 'boolean',
+    help: 'read pages that are safe to read though bbolt would not have written them so',
+  },
   'page-size': {
     type: 'string',
     value: 'BYTES',

@@ -89,7 +89,12 @@ async function checkGeneration(
       const { fallback } = engine.report
       const isForced = generation === 'previous'
       const notices =
-        fallback === undefined || isForced ? [] : [`meta ${fallback.slot}: ${fallback.reason}`]
+        fallback === undefined || isForced
+          ? []
+          : [
+              `meta ${fallback.slot} is passed over: ${fallback.reason}. If it held the newest ` +
+                'commit, that one is lost; if a power cut tore it, it was never acknowledged',
+            ]
       return { txid: report.txid, report, refusal: undefined, notices }
     } finally {
       progress?.clear()
@@ -167,8 +172,12 @@ function printVerdict(file: RawFile, { call, setting, verdict }: Printing): void
     return
   }
   const count = report.findings.length + report.findingsOmitted
+  const isFallback = verdict.notices.length > 0
   const title = report.isClean
-    ? screen.style(['bold', 'green'], `${name} is sound`)
+    ? screen.style(
+        ['bold', isFallback ? 'yellow' : 'green'],
+        `${name} is sound${isFallback ? ', save for one of its metas' : ''}`,
+      )
     : screen.style(['bold', 'red'], `${name} is damaged: ${plural(count, 'finding')}`)
   screen.print(title)
   const { pages } = report
@@ -183,8 +192,8 @@ function printVerdict(file: RawFile, { call, setting, verdict }: Printing): void
     ],
     ['checksums', `${formatCount(pages.sealed)} of the pages have one, and it is right`],
   ])
-  for (const notice of [...verdict.notices, ...report.notices]) {
-    screen.print(`  ${screen.style('yellow', 'note')}  ${notice}`)
+  for (const notice of isFallback ? verdict.notices : report.notices) {
+    paragraph(screen, `Note: ${notice}.`)
   }
   printFindings(file, report, setting)
 }
@@ -225,7 +234,7 @@ function printSurvivors({ survey, buckets }: Survivors, { screen }: Setting): vo
       `The file ends early: ${plural(missingPages, 'page')} (${bytes}) are missing.`,
     )
   }
-  if (meta === undefined) {
+  if (survey.isByHeaders) {
     const counts = new Map<string, number>()
     for (let pgid = 0; pgid < survey.pageCount; pgid++) {
       const kind = survey.kind(pgid)
@@ -234,11 +243,12 @@ function printSurvivors({ survey, buckets }: Survivors, { screen }: Setting): vo
     const list = ['branch', 'leaf', 'overflow', 'freelist']
       .map((kind) => `${formatCount(counts.get(kind) ?? 0)} ${kind}`)
       .join(', ')
-    paragraph(screen, `No meta says where the tree begins. By their headers there are: ${list}.`)
+    const why =
+      meta === undefined ? 'No meta says where the tree begins' : 'The root page can’t be read'
+    paragraph(screen, `${why}. By their headers there are, old ones among them: ${list}.`)
     paragraph(screen, '`pages` lists them, `page FILE ID` shows the keys of one.')
     return
   }
-  if (buckets.length === 0) paragraph(screen, 'No bucket: the root can’t be read.')
   const damaged = buckets.filter(({ damagedPages }) => damagedPages > 0)
   const whole = buckets.filter(({ damagedPages }) => damagedPages === 0)
   const list = [...damaged, ...whole].slice(0, BUCKETS_SHOWN)
@@ -274,11 +284,12 @@ function printAdvice(
         'It lacks the last commit only.',
     )
   } else if (previous !== undefined) {
-    steps.push('The generation before is damaged, too. (bbolt writes over it while it commits.)')
+    steps.push('The generation before is damaged, too.')
   }
+  const buckets = 'Buckets that are whole can be read with `keys` and `get`, pages'
   steps.push(
-    'Buckets that are whole can be read with `keys` and `get`, pages with `page` and `dump`; ' +
-      '`inspect` shows where the damage lies.',
+    `${verdict.report === undefined ? 'Pages that are there can be read' : buckets} with ` +
+      '`page` and `dump`; `inspect` shows where the damage lies.',
     'Restore a backup for the rest.',
   )
   steps.forEach((step, index) => paragraph(screen, `${index + 1}. ${step}`))
@@ -299,7 +310,7 @@ function jsonVerdict(
     isClean: report?.isClean ?? false,
     txid: txid ?? null,
     refusal,
-    notices: [...notices, ...(report?.notices ?? [])],
+    notices: notices.length > 0 ? notices : (report?.notices ?? []),
     findings: findings ?? [],
     findingsOmitted: report?.findingsOmitted ?? 0,
     pages: report?.pages,

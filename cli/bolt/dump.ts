@@ -1,7 +1,7 @@
 /** `revbolt bolt dump`: the bytes of a page, with what each of them is. */
 import type { RawElement, RawPage } from '../../engine/index.ts'
 import { readRawPage } from '../../engine/index.ts'
-import { fit, formatBytes } from '../format.ts'
+import { fit, formatBytes, plural } from '../format.ts'
 import type { Screen, Style } from '../screen.ts'
 import type { Call, Command, Setting } from './command.ts'
 import { EXIT } from './command.ts'
@@ -23,6 +23,8 @@ interface Field {
   readonly end: number
   readonly kind: Kind
   readonly label: string
+  /** Where there is no room for the label. */
+  readonly short: string
 }
 
 const STYLES: Readonly<Record<Kind, Style>> = {
@@ -76,8 +78,7 @@ async function print(
     }
     isSkipping = false
     const address = (offset + at).toString(16).padStart(digits, '0')
-    const label = starting.map((field) => field.label).join(', ')
-    screen.print(showRow(screen, { bytes, at, fields, upTo: next, address, label }))
+    screen.print(showRow(screen, { bytes, at, fields, upTo: next, address, starting }))
     if (row % ROWS_PER_TURN === 0) await screen.catchUp(signal)
   }
 }
@@ -96,10 +97,11 @@ interface Row {
   /** Fields that begin in this row or before it. */
   readonly upTo: number
   readonly address: string
-  readonly label: string
+  /** Fields that begin in this row. */
+  readonly starting: readonly Field[]
 }
 
-function showRow(screen: Screen, { bytes, at, fields, upTo, address, label }: Row): string {
+function showRow(screen: Screen, { bytes, at, fields, upTo, address, starting }: Row): string {
   const end = Math.min(at + ROW_SIZE, bytes.length)
   let hex = ''
   let text = ''
@@ -117,10 +119,19 @@ function showRow(screen: Screen, { bytes, at, fields, upTo, address, label }: Ro
       kind === undefined ? screen.style('dim', character) : screen.style(STYLES[kind], character)
   }
   const hexPad = ' '.repeat(HEX_WIDTH - width)
+  const left = `${screen.style('dim', address)}  ${hex}${hexPad}  `
+  const room = screen.width - address.length - HEX_WIDTH - 4
+  const full = starting.map(({ label }) => label).join(', ')
+  // Headers and elements are numbers: what they say takes the place of their text.
+  if (starting.some(({ kind }) => isNumbers(kind))) return left + fit(full, room)
   const textPad = ' '.repeat(ROW_SIZE - (end - at))
-  const room = screen.width - address.length - HEX_WIDTH - ROW_SIZE - 6
-  const shown = label === '' ? '' : `  ${fit(label, room)}`
-  return `${screen.style('dim', address)}  ${hex}${hexPad}  ${text}${textPad}${shown}`.trimEnd()
+  const rest = room - ROW_SIZE - 2
+  const label = full.length <= rest ? full : starting.map(({ short }) => short).join(' ')
+  return `${left}${text}${textPad}${label === '' ? '' : `  ${fit(label, rest)}`}`.trimEnd()
+}
+
+function isNumbers(kind: Kind): boolean {
+  return kind === 'header' || kind === 'element' || kind === 'ids'
 }
 
 /** What a byte is. Of fields that overlap, which only damage makes, the last one counts. */
@@ -139,21 +150,28 @@ function fieldsOf(page: RawPage): readonly Field[] {
   const { type, id, count, bytes, contentEnd, seal } = page
   if (bytes.length < ROW_SIZE) return []
   const fields: Field[] = [
-    { start: 0, end: 16, kind: 'header', label: `id ${id}, ${type}, ${count}` },
+    {
+      start: 0,
+      end: 16,
+      kind: 'header',
+      label: `page ${id}, ${type}, ${plural(count, 'item')}`,
+      short: 'header',
+    },
   ]
   if (type === 'meta') fields.push(...META_FIELDS)
   if (type === 'freelist' && page.freeIds.length > 0) {
     const end = contentEnd ?? bytes.length
     const start = end - 8 * page.freeIds.length
-    if (start > 16) fields.push({ start: 16, end: start, kind: 'header', label: 'count' })
-    fields.push({ start, end, kind: 'ids', label: `${page.freeIds.length} ids` })
+    if (start > 16)
+      fields.push({ start: 16, end: start, kind: 'header', label: 'how many', short: 'count' })
+    fields.push({ start, end, kind: 'ids', label: `${page.freeIds.length} ids`, short: 'ids' })
   }
   for (const element of page.elements) fields.push(...elementFields(element))
   if (contentEnd !== undefined && seal !== undefined && seal !== 'unsealed') {
     const tail = bytes.length - contentEnd
     const start = bytes.length - (tail >= 8 ? 8 : 1)
     const label = seal === 'sealed' ? 'seal' : 'bad seal'
-    if (tail > 0) fields.push({ start, end: bytes.length, kind: 'seal', label })
+    if (tail > 0) fields.push({ start, end: bytes.length, kind: 'seal', label, short: label })
   }
   return fields.filter(({ start, end }) => start < bytes.length && end > start).sort(byStart)
 }
@@ -162,25 +180,35 @@ function byStart(a: Field, b: Field): number {
   return a.start - b.start
 }
 
+function metaField(start: number, kind: Kind, label: string): Field {
+  return { start, end: start + 8, kind, label, short: label }
+}
+
 const META_FIELDS: readonly Field[] = [
-  { start: 16, end: 32, kind: 'header', label: 'magic, vers' },
-  { start: 32, end: 48, kind: 'ids', label: 'root, seq' },
-  { start: 48, end: 64, kind: 'ids', label: 'freelist, mark' },
-  { start: 64, end: 72, kind: 'key', label: 'txid' },
-  { start: 72, end: 80, kind: 'seal', label: 'checksum' },
+  metaField(16, 'header', 'magic, version'),
+  metaField(24, 'header', 'page size, flags'),
+  metaField(32, 'ids', 'root'),
+  metaField(40, 'ids', 'sequence'),
+  metaField(48, 'ids', 'freelist'),
+  metaField(56, 'ids', 'high-water mark'),
+  metaField(64, 'header', 'txid'),
+  metaField(72, 'seal', 'checksum'),
 ]
 
 function* elementFields(element: RawElement): Generator<Field, void, void> {
   const { index, offset, keyOffset, keySizeBytes, valueSizeBytes, bucket } = element
-  yield { start: offset, end: offset + 16, kind: 'element', label: `elem ${index}` }
+  const sizes =
+    element.childPgid === undefined
+      ? `key ${keySizeBytes}, value ${valueSizeBytes}`
+      : `key ${keySizeBytes}, page ${element.childPgid}`
+  const what = `element ${index}: ${sizes}`
+  yield { start: offset, end: offset + 16, kind: 'element', label: what, short: `e${index}` }
   const valueAt = keyOffset + keySizeBytes
-  const isChild = element.childPgid !== undefined
-  const child = isChild ? ` → page ${element.childPgid}` : ''
-  yield { start: keyOffset, end: valueAt, kind: 'key', label: `key ${index}${child}` }
+  yield { start: keyOffset, end: valueAt, kind: 'key', label: `key ${index}`, short: `k${index}` }
   if (valueSizeBytes === undefined) return
   const end = valueAt + valueSizeBytes
   const kind = bucket === undefined ? 'value' : 'bucket'
-  yield { start: valueAt, end, kind, label: `${kind} ${index}` }
+  yield { start: valueAt, end, kind, label: `${kind} ${index}`, short: `${kind[0]}${index}` }
 }
 
 export const dump: Command = {
@@ -190,7 +218,8 @@ export const dump: Command = {
   summary: 'the bytes of a page, with what each of them is',
   details:
     'Offsets on the left are of the file, in hex. At the right stands what begins in the row; ' +
-    'on a terminal each kind of field has its colour. Equal rows are shown as one *.',
+    'on a terminal each kind of field has its colour. k3, v3, b3: the key, value, bucket of ' +
+    'element 3. Equal rows are shown as one *.',
   options: {},
   run,
 }

@@ -51,9 +51,9 @@ async function run(call: Call, setting: Setting): Promise<number> {
   })
 }
 
-function isWhole({ metas, missingBytes, freelist }: FileFacts): boolean {
-  const isMetaWrong = metas.some((meta) => meta?.fault !== undefined || meta === undefined)
-  return !isMetaWrong && missingBytes === 0 && freelist?.fault === undefined
+/** One bad meta is no damage: a power cut leaves it so, and the other one is the database. */
+function isWhole({ slot, missingBytes, freelist }: FileFacts): boolean {
+  return slot !== undefined && missingBytes === 0 && freelist?.fault === undefined
 }
 
 async function readFacts(file: RawFile, call: Call, setting: Setting): Promise<FileFacts> {
@@ -121,13 +121,15 @@ async function readEtcd(call: Call, setting: Setting): Promise<EtcdFacts | undef
 
 function printFacts(facts: FileFacts, { screen }: Setting): void {
   const { pageSizeBytes, pageSizeSource, highWaterMark, etcd } = facts
-  screen.print(screen.style('bold', `${facts.path}: a bbolt database`))
+  const hasMagic = facts.metas.some((meta) => meta?.version === 2)
+  const what = hasMagic ? 'a bbolt database' : 'no bbolt database any more, by its metas'
+  screen.print(screen.style('bold', `${facts.path}: ${what}`))
   const from = pageSizeSource === 'guess' ? 'guessed from where pages stand' : pageSizeSource
   const rows: [string, string][] = [
     ['file', `${formatBytes(facts.sizeBytes)} (${formatCount(facts.sizeBytes)} bytes)`],
     ['page size', pageSizeBytes === undefined ? 'unknown' : `${pageSizeBytes} bytes (${from})`],
-    ['format', 'bbolt, version 2'],
   ]
+  if (hasMagic) rows.push(['format', 'bbolt, version 2'])
   if (facts.txid !== undefined) {
     rows.push(['generation', `transaction ${formatCount(facts.txid)}, in meta ${facts.slot}`])
     rows.push(['root', `page ${facts.rootPage}`])
@@ -143,7 +145,8 @@ function printFacts(facts: FileFacts, { screen }: Setting): void {
   labelled(screen, rows)
   for (const slot of [0, 1] as const) printMeta(facts, slot, screen)
   if (etcd !== undefined) printEtcd(etcd, screen)
-  if (!isWhole(facts)) printAdvice(facts, screen)
+  const isMetaWrong = facts.metas.some((meta) => meta === undefined || meta.fault !== undefined)
+  if (isMetaWrong || !isWhole(facts)) printAdvice(facts, screen)
 }
 
 function describeMark(facts: FileFacts, mark: number, pageSizeBytes: number): string {

@@ -14,7 +14,7 @@ import type { Screen, Style } from '../screen.ts'
 import type { Call, Command, Setting } from './command.ts'
 import { EXIT } from './command.ts'
 import { chosenMeta, pathOf, withRawFile } from './opening.ts'
-import { bar, heading, percent, printJson } from './output.ts'
+import { bar, heading, paragraph, percent, printJson } from './output.ts'
 import type { Cell, PageMap } from './page-map.ts'
 import { SIGNS, lettersOf, mapPages, pagesOfTops } from './page-map.ts'
 import { nameOf, surveyFile } from './surveying.ts'
@@ -83,7 +83,7 @@ function pictureOf(survey: Survey): Picture {
     } else {
       current = 0
     }
-    if ((kind !== 'leaf' && kind !== 'branch') || survey.meta === undefined) continue
+    if ((kind !== 'leaf' && kind !== 'branch') || survey.isByHeaders) continue
     const bytes = (survey.overflow(pgid) + 1) * survey.pageSizeBytes
     const inuse = survey.inuse(pgid)
     treeBytes += bytes
@@ -112,10 +112,10 @@ function print(call: Call, file: RawFile, picture: Picture, { screen }: Setting)
   screen.print()
   printMap(screen, map)
   printLegend(screen, map, survey)
-  if (meta !== undefined) printBuckets(screen, picture, map.letters)
+  if (!survey.isByHeaders) printBuckets(screen, picture, map.letters)
   printKinds(screen, picture)
-  printFree(screen, picture, file)
-  if (meta !== undefined) printFill(screen, picture)
+  if (!survey.isByHeaders) printFree(screen, picture, file)
+  if (!survey.isByHeaders) printFill(screen, picture)
   printProblems(call, screen, survey)
 }
 
@@ -242,29 +242,40 @@ function printBuckets(screen: Screen, { survey }: Picture, letters: readonly str
   const sizes = pagesOfTops(survey)
   const order = sizes.map((_, top) => top).slice(1)
   order.sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0) || a - b)
+  const isInline = (top: number): boolean => sizes[top] === 0
+  const withPages = order.filter((top) => !isInline(top))
+  const inline = order.filter(isInline).map((top) => nameAt(survey, top))
   if (order.length === 0) return
   heading(screen, 'Buckets')
   const mark = survey.meta?.highWaterMark ?? 1
-  const lines = order.slice(0, BUCKETS_SHOWN).map((top) => {
+  const lines = withPages.slice(0, BUCKETS_SHOWN).map((top) => {
     const tally = survey.tops[top]
     const pages = sizes[top] ?? 0
     const bytes = pages * survey.pageSizeBytes
-    const name = survey.buckets[tally?.bucket ?? 0]?.path[0] ?? new Uint8Array()
     return {
-      label: `${pages === 0 ? ' ' : (letters[top] ?? '')} ${nameOf(name)}`,
-      style: pages === 0 ? [] : [colourOf(top)],
+      label: `${letters[top] ?? ''} ${nameAt(survey, top)}`,
+      style: [colourOf(top)],
       share: pages / mark,
       cells: [
-        pages === 0 ? 'inline' : formatBytes(bytes),
+        formatBytes(bytes),
         percent(pages, mark),
         plural(tally?.keys ?? 0, 'key'),
-        pages === 0 ? '' : `${percent(tally?.inuseBytes ?? 0, bytes)} full`,
+        `${percent(tally?.inuseBytes ?? 0, bytes)} full`,
       ],
     }
   })
   printBars(screen, lines)
-  const more = order.length - lines.length
+  const more = withPages.length - lines.length
   if (more > 0) screen.print(`  … and ${plural(more, 'smaller bucket')}`)
+  if (inline.length === 0) return
+  const shown = inline.slice(0, BUCKETS_SHOWN).join(', ')
+  const rest = inline.length > BUCKETS_SHOWN ? `, … (${inline.length} in all)` : ''
+  paragraph(screen, `inside the root’s pages: ${shown}${rest}`)
+}
+
+function nameAt(survey: Survey, top: number): string {
+  const bucket = survey.tops[top]?.bucket ?? 0
+  return nameOf(survey.buckets[bucket]?.path[0] ?? new Uint8Array())
 }
 
 const KIND_NAMES: readonly (readonly [kind: SurveyKind, name: string])[] = [

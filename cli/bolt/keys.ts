@@ -102,7 +102,8 @@ function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
   let size = prefix.length
   while (size > 0 && prefix[size - 1] === 0xff) size--
   if (size === 0) return undefined
-  const end = prefix.slice(0, size)
+  // `slice` of a Buffer would share its bytes.
+  const end = Uint8Array.from(prefix.subarray(0, size))
   end[size - 1] = (end[size - 1] ?? 0) + 1
   return end
 }
@@ -160,7 +161,8 @@ function printValue(
 ): void {
   const hasRows = isRowBucket(path) && isEtcd(tx)
   if (call.flag('raw')) {
-    screen.write(value.slice())
+    // Lent: the stream may write it later.
+    screen.write(Uint8Array.from(value))
   } else if (call.isJson) {
     const view = { format, hasValues: true, isJson: true, hasRows }
     printJson(screen, jsonEntry({ key, value }, view))

@@ -28,6 +28,7 @@ interface Access {
   readonly lock: 'auto' | 'none'
   readonly lockTimeoutMs: number
   readonly generation: 'newest' | 'previous'
+  readonly pageRules: 'strict' | 'bounds'
   readonly signal: AbortSignal
 }
 
@@ -40,6 +41,7 @@ function accessOf(call: Call, { signal }: Setting): Access {
     lock: call.flag('no-lock') ? 'none' : 'auto',
     lockTimeoutMs: Number(wait ?? 0) * MS_PER_SECOND,
     generation: readChoice(call, 'generation', ['newest', 'previous']),
+    pageRules: call.flag('lenient') ? 'bounds' : 'strict',
     signal,
   }
 }
@@ -168,7 +170,7 @@ async function explainOpening(error: unknown, call: Call, setting: Setting): Pro
     case 'KV_BAD_VERSION':
       return refused(error.message, `\`revbolt bolt info ${name}\` shows what it says`)
     case 'KV_CORRUPT':
-      return explainDamage(error, call)
+      return refusedAsDamaged(error, call)
     default:
       return refused(...systemFailure(error, { name, path }))
   }
@@ -200,6 +202,18 @@ function systemFailure(
   return [error.message]
 }
 
+function refusedAsDamaged(error: Error, call: Call): Failure {
+  const name = pathOf(call)
+  return new Failure(EXIT.found, `damage: ${error.message}`, {
+    hints: [
+      `\`revbolt bolt check ${name}\` says what is damaged, and what is left`,
+      `\`revbolt bolt info ${name}\` shows both metas, field by field`,
+      '`pages`, `page`, `dump` and `inspect` look at what is there all the same',
+    ],
+    cause: error,
+  })
+}
+
 /** An error of reading that damage caused, with what can be done about it. */
 export function explainDamage(error: unknown, call: Call): unknown {
   if (!isKvError(error, 'KV_CORRUPT')) return error
@@ -212,6 +226,7 @@ export function explainDamage(error: unknown, call: Call): unknown {
   if (call.text('generation') === undefined) {
     hints.push('--generation previous reads the state before the last commit, which may be whole')
   }
+  if (!call.flag('lenient')) hints.push('--lenient reads what can be read safely all the same')
   hints.push(`\`revbolt bolt info ${name}\` shows both metas, \`inspect\` where the damage lies`)
   return new Failure(EXIT.found, `damage: ${error.message}`, { hints, cause: error })
 }

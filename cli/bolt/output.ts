@@ -49,11 +49,14 @@ export function table(
   for (const line of lines) screen.print(`${INDENT}${line}`.trimEnd())
 }
 
-/** Breaks text at spaces into lines of at most `width` columns. A longer word stays whole. */
+/** A command in backquotes is one word, so that it can be copied; else what spaces part. */
+const WORD = /[^\s`]*`[^`]*`\S*|\S+/g
+
+/** Breaks text into lines of at most `width` columns. A longer word stays whole. */
 export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(' ')) {
+  for (const [word] of text.matchAll(WORD)) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line)
       line = word

@@ -19,7 +19,7 @@ export const SIGNS = {
   mostlyFree: ':',
   unreached: '?',
   damaged: '!',
-  missing: 'x',
+  missing: '×',
 } as const
 
 /** One cell. `top` is the bucket whose colour it has, as an index into the survey's tops. */

@@ -160,7 +160,7 @@ function footer(survey: Survey, pages: number): string {
   const room = ahead > 0 ? `; ${plural(ahead, 'page')} more of room behind them` : ''
   const missing = survey.missingPages
   const lost = missing > 0 ? `; ${plural(missing, 'page')} are missing at the end` : ''
-  const guess = survey.meta === undefined ? ', by their headers: no meta can be used' : ''
+  const guess = survey.isByHeaders ? ', by their headers: no tree can be walked' : ''
   return `${plural(pages, 'page')}${guess}${room}${lost}`
 }
 
