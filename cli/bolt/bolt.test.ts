@@ -308,7 +308,7 @@ describe('inspect', () => {
       .join('')
       .trimEnd()
     const [facts] = jsonLines(await bolt(['info', 'db', '--json']))
-    expect([...cells]).toHaveLength(facts!['highWaterMark'])
+    expect(cells).toHaveLength(facts!['highWaterMark'])
     expect(cells).toMatch(/^%%/)
     expect(cells).toMatch(/Bbbbb/)
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(columns)

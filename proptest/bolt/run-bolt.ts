@@ -57,8 +57,11 @@ export async function boltIn(
   return { code, stdout: out.text(), stderr: err.text() }
 }
 
+/** Whatever JSON holds; tests say by what they expect of it what it is. */
+export type Json = ReturnType<typeof JSON.parse>
+
 /** The JSON objects that a run printed, one a line. */
-export function jsonLines(ran: Ran): readonly Record<string, any>[] {
+export function jsonLines(ran: Ran): readonly Record<string, Json>[] {
   return ran.stdout
     .split('\n')
     .filter((line) => line !== '')

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { Json } from '../bolt/run-bolt.ts'
 import { boltIn, jsonLines } from '../bolt/run-bolt.ts'
 import { databaseOf, isWithoutEtcd, withEtcd } from './etcd.ts'
 import { isWithoutGo } from './go-build.ts'
@@ -115,7 +116,7 @@ describe.skipIf(isWithoutEtcd)('revbolt bolt on a file made by etcd', () => {
     await withTempDirectory(async (directory) => {
       const data = join(directory, 'etcd')
       let lease = ''
-      let status: any
+      let status: Json
       await withEtcd(data, async ({ ctl }) => {
         for (let i = 1; i <= 40; i++) await ctl('put', `/app/key ${i % 9}`, `value ${i}`)
         await ctl('del', '/app/key 3')
