@@ -61,6 +61,15 @@ describe('readRawPage()', () => {
     expect((await notesAfter(edit)).join('\n')).toContain(expected)
   })
 
+  test('a page that the file ends inside: whatever is left, without throwing', async () => {
+    for (const { pgid, start } of runs(sample.bytes)) {
+      for (const rest of [1, 9, 15, 16, 17, 23, 24, 40, 1000]) {
+        const file = await open(sample.bytes.subarray(0, start + rest))
+        expect(readRawPage(file, pgid).notes.join()).toContain('the file ends inside this page')
+      }
+    }
+  })
+
   test('refuses a page beyond the file', async () => {
     const file = await open(sample.bytes)
     expect(() => readRawPage(file, file.pageCount)).toThrow(RangeError)

@@ -100,6 +100,10 @@ export function readRawPage(file: RawFile, pgid: number): RawPage {
     notes.push(`the file ends inside its ${overflow} overflow pages`)
   }
   const page = { pgid, offset: pgid * pageSizeBytes, bytes, ...header }
+  // Of so short a rest nothing can be told.
+  if (bytes.length < PAGE_HEADER_SIZE + 8) {
+    return { ...page, elements: [], freeIds: [], contentEnd: undefined, seal: undefined, notes }
+  }
   if (type === 'freelist') return { ...page, ...readFreeIds(bytes, header.count, notes) }
   if (type === 'leaf' || type === 'branch') {
     return { ...page, freeIds: [], ...readElements(bytes, header.count, notes) }

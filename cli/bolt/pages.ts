@@ -81,7 +81,7 @@ function* rowsOf(file: RawFile, survey: Survey): Generator<Row, void, void> {
       type,
       items: hasItems ? survey.items(pgid) : undefined,
       bucket: survey.bucket(pgid),
-      inuseBytes: hasItems ? survey.inuse(pgid) : undefined,
+      inuseBytes: hasItems && !survey.isByHeaders ? survey.inuse(pgid) : undefined,
       header: type === 'unreached' || type === 'damaged' ? headerOf(file, pgid) : undefined,
     }
     pgid += pages
