@@ -61,6 +61,7 @@ describe('revbolt bolt', () => {
   test.each([
     [['kyes', 'db'], 'did you mean keys?'],
     [['keys', 'db', 'fruit', '--limt', '3'], 'did you mean --limit?'],
+    [['db'], 'name a command before the file: revbolt bolt info db'],
     [['keys', 'db'], 'usage: revbolt bolt keys FILE BUCKET…'],
     [['info', 'db', 'db'], 'usage: revbolt bolt info FILE'],
     [['keys', 'db', 'fruit', '--limit', 'x'], '--limit: expected a whole number'],

@@ -1,4 +1,5 @@
 /** `revbolt bolt`: looks into any bbolt file. */
+import { resolve } from 'node:path'
 import { isKvError } from '../../engine/index.ts'
 import { UsageError } from '../arguments.ts'
 import type { Screen } from '../screen.ts'
@@ -10,6 +11,7 @@ import { EXIT } from './command.ts'
 import { compact, copy } from './copy.ts'
 import { dump } from './dump.ts'
 import { Failure } from './failure.ts'
+import { pathKind } from './file-kind.ts'
 import { info } from './info.ts'
 import { inspect } from './inspect.ts'
 import { get, keys } from './keys.ts'
@@ -51,7 +53,7 @@ export async function runBolt(args: readonly string[], setting: Setting): Promis
       printHelp(setting.screen)
       return name === undefined ? EXIT.usage : EXIT.ok
     }
-    const command = findCommand(name)
+    const command = findCommand(name, setting)
     const call = readCall(command, rest)
     if (call.flag('help')) {
       printCommandHelp(setting.screen, command)
@@ -67,13 +69,16 @@ export async function runBolt(args: readonly string[], setting: Setting): Promis
   }
 }
 
-function findCommand(name: string): Command {
+function findCommand(name: string, { directory }: Setting): Command {
   const found = COMMANDS.find((command) => command.name === name)
   if (found !== undefined) return found
   const near = nearest(
     name,
     COMMANDS.map((command) => command.name),
   )
+  if (near === undefined && pathKind(resolve(directory, name)) === 'file') {
+    throw new UsageError(`name a command before the file: revbolt bolt info ${name}`)
+  }
   const meant = near === undefined ? 'see `revbolt bolt --help`' : `did you mean ${near}?`
   throw new UsageError(`there is no command ${name}; ${meant}`)
 }

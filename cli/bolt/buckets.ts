@@ -31,6 +31,8 @@ interface JsonBucket {
 
 /** Buckets within buckets, as deep as they may be shown. */
 const DEPTH_MAX = 200
+/** A stop is heard only when the event loop turns. */
+const BUCKETS_PER_TURN = 64
 
 async function run(call: Call, setting: Setting): Promise<number> {
   const path = readKeys(call, call.positionals.slice(1))
@@ -45,6 +47,8 @@ async function run(call: Call, setting: Setting): Promise<number> {
       const shown: Shown[] = []
       for (const bucket of walk(first)) {
         shown.push(bucket)
+        if (shown.length % BUCKETS_PER_TURN !== 0) continue
+        await new Promise((resolve) => setImmediate(resolve))
         signal.throwIfAborted()
       }
       if (call.isJson) printJson(screen, { path: path.map(jsonBytes), buckets: nest(shown) })

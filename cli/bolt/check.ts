@@ -36,6 +36,14 @@ const MEANINGS: Readonly<Record<FindingCode, string>> = {
   'freelist-memory': 'a bug of revbolt’s, please report it',
 }
 
+/** Findings on pages that `--lenient` reads. */
+const READABLE: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  'page-packing',
+  'page-seal',
+  'branch-children',
+  'empty-leaf',
+])
+
 interface Verdict {
   readonly txid: number | undefined
   /** undefined where the generation could not be opened. */
@@ -276,6 +284,13 @@ function printAdvice(
     paragraph(screen, `Only space is wasted: \`revbolt bolt compact ${name} TARGET\` saves it.`)
     return
   }
+  if (call.flag('no-lock')) {
+    paragraph(
+      screen,
+      'It was looked at without a lock: if somebody wrote to it meanwhile, what looks damaged may ' +
+        'be none. Check again with --wait, or when it is closed.',
+    )
+  }
   const steps = ['Copy the file before anything else, and don’t write to it.']
   if (previous?.report?.isClean === true) {
     steps.push(
@@ -285,6 +300,12 @@ function printAdvice(
     )
   } else if (previous !== undefined) {
     steps.push('The generation before is damaged, too.')
+  }
+  if (findings.length > 0 && findings.every(({ code }) => READABLE.has(code))) {
+    steps.push(
+      `What is wrong can still be read: \`revbolt bolt compact --lenient ${name} TARGET\` ` +
+        'writes a proper file. A byte that has changed stays changed in it.',
+    )
   }
   const buckets = 'Buckets that are whole can be read with `keys` and `get`, pages'
   steps.push(

@@ -195,9 +195,23 @@ describe('a damaged file', () => {
     expect(get.code).toBe(1)
     expect(get.stderr).toContain(`page ${leaf.id}: `)
     expect((await bolt(['keys', 'leaf', 'deep'])).code).toBe(0)
+    const unlocked = await bolt(['check', 'leaf', '--no-lock'])
+    expect(unlocked.stdout).toContain('It was looked at without a lock')
     expect((await bolt(['pages', 'leaf', '--type', 'damaged'])).stdout).toContain(
       `${leaf.id}  damaged`,
     )
+  })
+
+  test('a changed byte in a value: --lenient reads on, and says how to save the rest', async () => {
+    const { id, offset } = await leafOf('overflow')
+    await write('value', flipped(sample.bytes, offset + 1000, 1))
+    const check = await bolt(['check', 'value'])
+    expect(check.stdout).toContain(`page-seal  page ${id}, `)
+    expect(check.stdout).toContain('`revbolt bolt compact --lenient value TARGET`')
+    expect((await bolt(['get', 'value', 'overflow', 'long'])).code).toBe(1)
+    expect((await bolt(['get', 'value', 'overflow', 'long', '--lenient'])).code).toBe(0)
+    expect((await bolt(['compact', '--lenient', 'value', 'mended'])).code).toBe(0)
+    expect((await bolt(['check', 'mended'])).code).toBe(0)
   })
 
   test('a whole generation before: copy it, says the advice, and that works', async () => {

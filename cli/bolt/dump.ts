@@ -139,8 +139,8 @@ function kindAt(fields: readonly Field[], upTo: number, at: number): Kind | unde
   for (let i = upTo - 1; i >= 0; i--) {
     const field = fields[i]
     if (field !== undefined && at >= field.start && at < field.end) return field.kind
-    // Keys and values are packed in order: one that ended long before hides nothing.
-    if (field !== undefined && field.end <= at && field.kind === 'value') break
+    // Keys and values are packed in order: nothing is before one that has ended.
+    if (field?.kind === 'key' || field?.kind === 'value') break
   }
   return undefined
 }
