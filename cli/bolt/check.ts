@@ -287,7 +287,7 @@ function printAdvice(
   if (call.flag('no-lock')) {
     paragraph(
       screen,
-      'It was looked at without a lock: if somebody wrote to it meanwhile, what looks damaged may ' +
+      'It was looked at without a lock. If somebody wrote meanwhile, what looks damaged may ' +
         'be none. Check again with --wait, or when it is closed.',
     )
   }
