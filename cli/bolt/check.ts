@@ -198,12 +198,18 @@ function printVerdict(file: RawFile, { call, setting, verdict }: Printing): void
         `${formatCount(pages.overflow)} overflow, ${formatCount(pages.freelist)} freelist, ` +
         `${formatCount(pages.free)} free`,
     ],
-    ['checksums', `${formatCount(pages.sealed)} of the pages have one, and it is right`],
+    ['checksums', checksumsOf(report)],
   ])
   for (const notice of isFallback ? verdict.notices : report.notices) {
     paragraph(screen, `Note: ${notice}.`)
   }
   printFindings(file, report, setting)
+}
+
+function checksumsOf({ pages, findings }: CheckReport): string {
+  const wrong = findings.filter(({ code }) => code === 'page-seal').length
+  const verdict = wrong === 0 ? 'and it is right' : `wrong in ${plural(wrong, 'page')}`
+  return `${formatCount(pages.sealed)} of the pages have one, ${verdict}`
 }
 
 function withoutPath(message: string, path: string): string {
