@@ -7,6 +7,11 @@
 export { open } from './store/open.ts'
 export { compare, del, get, put, range, txnOp } from './store/op.ts'
 export type { Comparing } from './store/op.ts'
+export { decodeRevisionKey } from './mvcc/revision.ts'
+export type { RevisionKey } from './mvcc/revision.ts'
+export { decodeKeyValue } from './proto/mvccpb.ts'
+export type { KeyValue as StoredKeyValue } from './proto/mvccpb.ts'
+export { VERSION } from './store/version.ts'
 export { CompactedError, CorruptionError, ERROR_CODES, KvError, isKvError } from './base/errors.ts'
 export type { DamagePlace, ErrorCode, Outcome } from './base/errors.ts'
 export type {

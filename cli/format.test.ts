@@ -10,6 +10,7 @@ import {
   formatDuration,
   formatSeconds,
   percentile,
+  isPrintable,
   plural,
   printable,
 } from './format.ts'
@@ -94,4 +95,26 @@ describe('text', () => {
     ]
     expect(alignRows(rows, ['left', 'right', 'left'])).toEqual(['a     1  x', 'bbb  22  yy'])
   })
+})
+
+test('plural() takes a noun that has a plural of its own', () => {
+  expect([plural(1, 'entry', 'entries'), plural(2, 'entry', 'entries')]).toEqual([
+    '1 entry',
+    '2 entries',
+  ])
+})
+
+test('isPrintable() lets line breaks through, and nothing that disturbs a terminal', () => {
+  expect(['a b', 'line\nline', 'Zoë 北京 😀', ''].map(isPrintable)).toEqual([
+    true,
+    true,
+    true,
+    true,
+  ])
+  expect(['\u001b[31m', '\u0000', '\u202e', '\ufeff'].map(isPrintable)).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ])
 })

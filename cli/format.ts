@@ -40,9 +40,9 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US')
 }
 
-/** `1 commit`, `1,234 commits`. */
-export function plural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+/** `1 commit`, `1,234 commits`; `many` is for nouns that take no plain s. */
+export function plural(count: number, noun: string, many: string = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : many}`
 }
 
 function threeDigits(value: number): string {
@@ -65,6 +65,11 @@ const TAB_WIDTH = 2
 /** Text that is safe to print on one line, whatever is in it. */
 export function printable(text: string): string {
   return text.replaceAll('\t', ' '.repeat(TAB_WIDTH)).replace(UNPRINTABLE, '\u00b7')
+}
+
+/** Whether text can be printed as it is, line breaks and tabs apart. */
+export function isPrintable(text: string): boolean {
+  return text.replaceAll(/[\n\r\t]/g, '').search(UNPRINTABLE) === -1
 }
 
 const COMBINING = /^\p{M}$/u

@@ -272,10 +272,8 @@ export function reportMeasures(screen: Screen, measures: Measures): void {
     ['reopen', `${formatDuration(measures.reopenMs)}; same revision, and the past reads the same`],
     [
       'check',
-      `no damage in ${plural(check.pages, 'page')}, ${plural(check.keys, 'entry')}`.replace(
-        'entrys',
-        'entries',
-      ) + `, in ${formatDuration(check.ms)}`,
+      `no damage in ${plural(check.pages, 'page')}, ${plural(check.keys, 'entry', 'entries')}, ` +
+        `in ${formatDuration(check.ms)}`,
     ],
     ['memory', `${formatBytes(measures.peakBytes)} at most`],
   ])

@@ -50,6 +50,7 @@ describe('the archive', () => {
       'dist/index.d.ts',
       'dist/engine/index.js',
       'dist/engine/index.d.ts',
+      'dist/cli/revbolt.js',
       'LICENSE',
       'README.md',
       'CHANGELOG.md',
@@ -90,6 +91,26 @@ describe.each(NODE_VERSIONS)('on Node.js %s', (version) => {
     rmSync(join(installed.folder, 'data'), { recursive: true, force: true })
     rmSync(join(installed.folder, 'plain.db'))
     expect(await installed.run('a.cjs', COMMON_JS)).toBe(EXPECTED)
+  })
+})
+
+describe('the command', () => {
+  test('is installed, runs by its own name, and looks into a file', async () => {
+    const installed = await consumer(await oneMajor('20'), ['--omit=optional'])
+    const revbolt = join(installed.folder, 'node_modules', '.bin', 'revbolt')
+    const cwd = installed.folder
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+    expect((await run(revbolt, ['--version'], { cwd })).stdout).toBe(`${version}\n`)
+    expect((await run(revbolt, ['--help'], { cwd })).stdout).toMatch(/^Usage: revbolt/)
+    await installed.run('a.mjs', ESM)
+    const found = await run(revbolt, ['bolt', 'get', 'plain.db', 'b', 'k'], { cwd })
+    expect(found.stdout).toBe('"v"\n')
+    const picture = await run(revbolt, ['bolt', 'inspect', join('data', 'db')], { cwd })
+    expect(picture.stdout).toContain('│%%')
+    await expect(run(revbolt, ['bolt', 'info', 'a.mjs'], { cwd })).rejects.toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('is not a bbolt database: it is text'),
+    })
   })
 })
 

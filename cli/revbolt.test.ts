@@ -1,0 +1,93 @@
+/** The command as a process: exit codes, pipes, signals. */
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openEngine } from '../engine/index.ts'
+import { VERSION } from '../index.ts'
+import { findHome } from './source.ts'
+
+let directory = ''
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'revbolt-test-'))
+  const engine = await openEngine(join(directory, 'db'))
+  engine.update((tx) => {
+    const bucket = tx.createBucket('b')
+    for (let i = 0; i < 50_000; i++) bucket.put(`a key of some length ${i}`, 'v')
+  })
+  await engine.close()
+})
+
+afterAll(async () => {
+  await rm(directory, { recursive: true, force: true })
+})
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+async function revbolt(
+  args: readonly string[],
+  onOutput: (child: ChildProcess) => void = () => {},
+): Promise<Ended> {
+  const program = join(findHome(), 'cli', 'revbolt.ts')
+  const tsx = import.meta.resolve('tsx')
+  const child = spawn(process.execPath, ['--import', tsx, program, ...args], { cwd: directory })
+  const ended = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    ended.stdout += text
+    onOutput(child)
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    ended.stderr += text
+  })
+  await once(child, 'close')
+  return { code: child.exitCode, ...ended }
+}
+
+describe('revbolt', () => {
+  test('shows its help and its version, and exits with 0', async () => {
+    expect(await revbolt(['--help'])).toMatchObject({ code: 0, stderr: '' })
+    expect(await revbolt(['--version'])).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' })
+  })
+
+  test('an unknown command: exit code 2, and the nearest', async () => {
+    const { code, stderr } = await revbolt(['blot'])
+    expect(code).toBe(2)
+    expect(stderr).toBe('revbolt: there is no command blot; did you mean bolt?\n')
+  })
+
+  test('exits with what bolt exits with', async () => {
+    expect((await revbolt(['bolt', 'check', 'db'])).code).toBe(0)
+    expect((await revbolt(['bolt', 'get', 'db', 'b', 'k'])).code).toBe(1)
+    expect((await revbolt(['bolt', 'info', 'nothing'])).code).toBe(3)
+  })
+
+  test('prints all of a long output into a pipe', async () => {
+    const { code, stdout } = await revbolt(['bolt', 'keys', 'db', 'b'])
+    expect(code).toBe(0)
+    expect(stdout.split('\n')).toHaveLength(50_001)
+  })
+
+  test('stops when nobody reads on', async () => {
+    const ended = await revbolt(['bolt', 'keys', 'db', 'b'], (child) => child.stdout?.destroy())
+    expect(ended).toMatchObject({ code: 141, stderr: '' })
+  })
+
+  test('stops at a signal', async () => {
+    let isTold = false
+    const { code, stderr, stdout } = await revbolt(['bolt', 'keys', 'db', 'b'], (child) => {
+      if (isTold) return
+      isTold = true
+      child.kill('SIGINT')
+    })
+    expect(stdout.length).toBeGreaterThan(0)
+    expect({ code, stderr }).toEqual({ code: 130, stderr: 'revbolt: stopped\n' })
+  })
+})
