@@ -50,8 +50,7 @@ export class Allocation {
       this.#regions = first === undefined ? [] : [first, first + pageCount]
       return
     }
-    const unused = freelist.freeCount + freelist.pendingCount
-    this.#isExtending = unused * 2 < this.highWaterMark
+    this.#isExtending = freelist.freeCount * 2 < this.highWaterMark - freelist.pendingCount
     const freeMin = this.#isExtending ? REGION_DENSE : 1
     this.#regions = freelist.regions(REGION_PAGES, pageCount, freeMin)
   }

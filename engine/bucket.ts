@@ -126,7 +126,7 @@ export class Bucket {
         `value: ${valueBytes.length} bytes, the limit is ${VALUE_SIZE_MAX}`,
       )
     }
-    const index = this.tree.find(keyBytes)
+    const index = this.tree.findOwned(keyBytes)
     if (index >= 0 && (this.tree.leaf as Page).isBucket(index))
       throw wrongKind(keyBytes, 'a bucket')
     this.tree.putFound(index, keyBytes, valueBytes, false)

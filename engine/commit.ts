@@ -105,7 +105,7 @@ class CommitPlan {
     allocation.plan(pages.nodeCount)
     const placed = spill(root, (count) => allocation.take(count))
     for (const { node, pageCount } of placed) {
-      pages.editor.seal(node, pageCount)
+      pages.editor.place(node, node.pgid, pageCount)
       this.#nodes.push(node)
     }
     const old = core.freelistRun

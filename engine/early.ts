@@ -41,8 +41,7 @@ export function writeEarly(core: Core, tx: Tx): void {
   allocation.plan(leaves.length)
   for (const { node } of leaves) {
     const pageCount = pagesFor(node.packedSize(), pages.pageSizeBytes)
-    node.pgid = allocation.takeEarly(pageCount)
-    pages.editor.seal(node, pageCount)
+    pages.editor.place(node, allocation.takeEarly(pageCount), pageCount)
   }
   pages.highWaterMark = allocation.highWaterMark
   try {

@@ -96,7 +96,7 @@ export class Freelist {
 
   noteAllocation(txid: number, pgid: number, remember: boolean): void {
     if (remember) this.#allocatedBy.set(pgid, txid)
-    else this.#allocatedBy.delete(pgid)
+    else if (this.#allocatedBy.size > 0) this.#allocatedBy.delete(pgid)
   }
 
   /** Takes back a run whose transaction never happened. */

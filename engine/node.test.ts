@@ -32,9 +32,9 @@ function put(node: Page, key: string, value: string): void {
 
 /** The image that a node is written as, as a page of its own. */
 function sealed(node: Page): Page {
-  node.pgid = 9
   const pageCount = Math.ceil(node.packedSize() / PAGE_SIZE)
-  editor.seal(node, pageCount)
+  editor.place(node, 9, pageCount)
+  editor.seal(node)
   const image = node.bytes.slice(node.base, node.base + pageCount * PAGE_SIZE)
   const view = new DataView(image.buffer)
   const rules = { isInline: false, isStrict: true }
@@ -239,6 +239,7 @@ describe('a node that is a branch', () => {
 
   test('sealing a branch above a child without a page is a bug of ours', () => {
     const branch = branchOf(['a', 'b'])
-    expect(() => editor.seal(branch, 1)).toThrow(/without a page/)
+    editor.place(branch, 9, 1)
+    expect(() => editor.seal(branch)).toThrow(/without a page/)
   })
 })

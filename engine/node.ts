@@ -78,12 +78,25 @@ export class NodeEditor {
       node.count = page.count
     } else {
       this.#appendPacked(node, page)
+      // Nor need the separator above be what it is in our files.
+      node.isFirstChanged = true
     }
     if (!node.isLeaf) {
       node.kids = page.kids ?? new Array<Page | undefined>(page.count).fill(undefined)
       page.kids = undefined
     }
     return node
+  }
+
+  /** Makes a node of a page that nobody else can see any more, where it stands. */
+  adopt(page: Page): void {
+    page.used = page.contentEnd() - page.base
+    page.isNode = true
+    page.isShrunk = false
+    page.isFirstChanged = false
+    page.pgid = 0
+    if (page.isLeaf) page.refuseHeads()
+    else page.kids ??= new Array<Page | undefined>(page.count).fill(undefined)
   }
 
   /** Gives back the memory of a node that is no longer part of any tree. */
@@ -94,6 +107,7 @@ export class NodeEditor {
 
   insertLeaf(node: Page, index: number, key: Uint8Array, value: Uint8Array): void {
     assert(node.isLeaf, 'insertLeaf: a branch')
+    if (index === 0) node.isFirstChanged = true
     const at = this.#open(node, index, key.length + value.length)
     const e = node.element(index)
     const { view, bytes } = node
@@ -124,6 +138,7 @@ export class NodeEditor {
   /** Inserts a child that is a node. */
   insertChild(node: Page, index: number, key: Uint8Array, child: Page): void {
     assert(!node.isLeaf, 'insertChild: a leaf')
+    if (index === 0) node.isFirstChanged = true
     const at = this.#open(node, index, key.length)
     const e = node.element(index)
     node.view.setUint32(e, at - e, true)
@@ -151,6 +166,8 @@ export class NodeEditor {
 
   /** Makes separator `index` byte-equal to the first key of `child`. */
   setSeparator(node: Page, index: number, child: Page): void {
+    if (!child.isFirstChanged) return
+    child.isFirstChanged = false
     const start = child.keyStart(0)
     const size = child.keySize(0)
     const at = node.keyStart(index)
@@ -160,6 +177,7 @@ export class NodeEditor {
       this.#resize(node, index, at + oldSize, size - oldSize)
       node.view.setUint32(node.element(index) + 4, size, true)
     }
+    if (index === 0) node.isFirstChanged = true
     const target = node.keyStart(index)
     for (let i = 0; i < size; i++) node.bytes[target + i] = child.bytes[start + i] as number
     node.forgetHeads()
@@ -180,6 +198,7 @@ export class NodeEditor {
     shift(view, node.element(0) + field, index, -ELEMENT_SIZE)
     shift(view, node.element(index) + field, node.count - index, -size)
     node.isShrunk = true
+    if (index === 0) node.isFirstChanged = true
     if (node.isLeaf) return
     kidsOf(node).splice(index, 1)
     node.forgetHeads()
@@ -213,6 +232,7 @@ export class NodeEditor {
   /** Copies all elements of `source` behind those of `target`; children that are nodes move. */
   append(target: Page, source: Page): void {
     const before = target.count
+    if (before === 0) target.isFirstChanged = true
     this.#appendRange(target, source, 0)
     if (target.isLeaf) return
     const kids = kidsOf(target)
@@ -221,19 +241,24 @@ export class NodeEditor {
     source.kids = undefined
   }
 
+  /** Gives a node its place: it is to be the page run `pgid` of `pageCount` pages. */
+  place(node: Page, pgid: number, pageCount: number): void {
+    node.pgid = pgid
+    node.sizeBytes = pageCount * this.frames.pageSizeBytes
+  }
+
   /**
-   * Writes header, children's pgids and seal: from then on the node is the page run `node.pgid` of
-   * `pageCount` pages. It stays a node until `settle`.
+   * Writes header, children's pgids and seal of a node that has its place: from then on its bytes
+   * are the image of its page run. It stays a node until `settle`.
    */
-  seal(node: Page, pageCount: number): void {
-    const size = pageCount * this.frames.pageSizeBytes
-    this.#reserve(node, size)
+  seal(node: Page): void {
+    const { sizeBytes } = node
+    this.#reserve(node, sizeBytes)
     const { bytes, view, base } = node
     if (!node.isLeaf) namePlacedChildren(node)
-    writeHeader(node, node.pgid, pageCount - 1)
-    bytes.fill(0, base + node.used, base + size)
-    sealRun(bytes, view, base, base + node.used, base + size)
-    node.sizeBytes = size
+    writeHeader(node, node.pgid, sizeBytes / this.frames.pageSizeBytes - 1)
+    bytes.fill(0, base + node.used, base + sizeBytes)
+    sealRun(bytes, view, base, base + node.used, base + sizeBytes)
   }
 
   /** Makes a sealed node a page like any other. */
@@ -373,10 +398,10 @@ export function writeHeader(node: Page, pgid: number, overflow: number): void {
   view.setUint32(base + 12, overflow, true)
 }
 
-/** The child of element `index` where that is a node. */
+/** The child of element `index` where that is a node: then the element names no page yet. */
 export function childNode(node: Page, index: number): Page | undefined {
-  const kid = node.kids?.[index]
-  return kid?.isNode === true ? kid : undefined
+  // Looking at the element spares a look at every child, most of which are clean.
+  return node.childPgid(index) === 0 ? node.kids?.[index] : undefined
 }
 
 function namePlacedChildren(node: Page): void {

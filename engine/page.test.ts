@@ -28,7 +28,8 @@ const GOLDEN_LEAF = fromHex(
 const editor = new NodeEditor(new Frames(PAGE_SIZE), true)
 
 function imageOf(node: Page): Uint8Array {
-  editor.seal(node, 1)
+  editor.place(node, node.pgid, 1)
+  editor.seal(node)
   return node.bytes.slice(node.base, node.base + PAGE_SIZE)
 }
 

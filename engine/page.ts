@@ -53,6 +53,8 @@ export class Page {
   isTouched = true
   /** False once the cache has dropped the page; a link to it is then followed anew. */
   isResident = true
+  /** The use in which its bytes were lent last (pager.ts). */
+  lentAt = 0
   count = 0
   bytes: Uint8Array
   view: DataView
@@ -80,6 +82,8 @@ export class Page {
   used = 0
   /** Of a node: something was taken away, so it may have become too thin. */
   isShrunk = false
+  /** Of a node: its first key may be another than the separator above it says. */
+  isFirstChanged = false
 
   /** A page that stands in `bytes[base, base + sizeBytes)`, or nowhere yet where that is empty. */
   constructor(pgid: number, bytes: Uint8Array = NO_BYTES, base = 0, sizeBytes = 0) {

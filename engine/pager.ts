@@ -82,6 +82,11 @@ export class Pager {
     this.frames.shrink(Math.max(FREE_BYTES_KEPT, this.budgetBytes >>> 2))
   }
 
+  /** Whether no transaction is open but the one that `use` stands for. */
+  isOnlyUse(use: number): boolean {
+    return this.#uses.size === 1 && this.#uses.has(use)
+  }
+
   #oldestUse(): number {
     for (const use of this.#uses) return use
     return Infinity
@@ -107,16 +112,32 @@ export class Pager {
     this.#residentBytes += page.sizeBytes
   }
 
+  /**
+   * Takes the page out of the cache without letting go of it: it becomes a node. False where it is
+   * not there, or may not stand for itself: what `bounds` lets pass must be packed anew.
+   */
+  takeOut(page: Page): boolean {
+    const { pgid } = page
+    const chunk = this.#chunks[Math.floor(pgid / CHUNK_SIZE)]
+    if (!this.isStrict || chunk?.[pgid % CHUNK_SIZE] !== page) return false
+    this.#clearSlot(page)
+    return true
+  }
+
+  #clearSlot(page: Page): void {
+    const chunk = this.#chunks[Math.floor(page.pgid / CHUNK_SIZE)]
+    if (chunk !== undefined) chunk[page.pgid % CHUNK_SIZE] = undefined
+    this.#residentBytes -= page.sizeBytes
+  }
+
   /** Drops the page from memory, if it is there. */
   forget(pgid: number): void {
-    const chunk = this.#chunks[Math.floor(pgid / CHUNK_SIZE)]
-    const page = chunk?.[pgid % CHUNK_SIZE]
-    if (chunk === undefined || page === undefined) return
-    chunk[pgid % CHUNK_SIZE] = undefined
+    const page = this.#chunks[Math.floor(pgid / CHUNK_SIZE)]?.[pgid % CHUNK_SIZE]
+    if (page === undefined) return
+    this.#clearSlot(page)
     page.isResident = false
     page.kids = undefined
     unlink(page)
-    this.#residentBytes -= page.sizeBytes
     if (this.#uses.size > 0) this.frames.retire(page, this.#now)
     else this.frames.give(page)
   }

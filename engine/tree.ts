@@ -55,6 +55,26 @@ export class Tree {
    * Descends to the leaf for `key`: the index of the key in `leaf`, or ~index where it would be.
    */
   find(key: Uint8Array): number {
+    return this.#searchLeaf(this.#descend(key), key)
+  }
+
+  /**
+   * As `find`, of a key that is about to be put: the leaf is copied before it is searched, so that
+   * a page that nobody has looked at for long comes from memory once.
+   */
+  findOwned(key: Uint8Array): number {
+    this.#descend(key)
+    return this.#searchLeaf(this.#ownPath(), key)
+  }
+
+  #searchLeaf(leaf: Page, key: Uint8Array): number {
+    const index = leaf.search(key)
+    this.pages.pathIndexes[this.#depth] = index < 0 ? ~index : index
+    this.leaf = leaf
+    return index
+  }
+
+  #descend(key: Uint8Array): Page {
     const { pathRefs, pathIndexes } = this.pages
     let ref = this.root()
     let depth = 0
@@ -65,16 +85,13 @@ export class Tree {
       depth++
     }
     pathRefs[depth] = ref
-    const index = ref.search(key)
-    pathIndexes[depth] = index < 0 ? ~index : index
-    this.leaf = ref
     this.#depth = depth
-    return index
+    return ref
   }
 
   /** Sets a key. The whole path is in memory and checked before the first edit. */
   put(key: Uint8Array, value: Uint8Array, isBucket: boolean): void {
-    this.putFound(this.find(key), key, value, isBucket)
+    this.putFound(this.findOwned(key), key, value, isBucket)
   }
 
   /** Sets a key that `find` has just looked for, with `index` its answer. */

@@ -60,11 +60,21 @@ export class TxPages {
     return node
   }
 
-  /** Makes a node of a page, whose run is freed where it has one. */
+  /**
+   * Makes a node of a page, whose run is freed where it has one. Where nobody but this transaction
+   * could look at the page in memory it becomes the node itself; else the node is a copy.
+   */
   own(page: Page): Page {
-    const node = this.editor.fromPage(page)
-    this.#nodes.push(node)
     if (page.pgid !== 0) this.freePage(page)
+    const isOurs = page.lentAt < this.#use && this.pager.isOnlyUse(this.#use)
+    const node = isOurs && this.pager.takeOut(page) ? page : undefined
+    if (node === undefined) {
+      const copy = this.editor.fromPage(page)
+      this.#nodes.push(copy)
+      return copy
+    }
+    this.editor.adopt(node)
+    this.#nodes.push(node)
     return node
   }
 
@@ -116,6 +126,7 @@ export class TxPages {
       return copy
     }
     if (ref.isNode) return copyRange(ref, start, end)
+    ref.lentAt = this.#use
     return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
   }
 

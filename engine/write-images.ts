@@ -9,7 +9,10 @@ import type { Page } from './page.ts'
 
 const RUN_SIZE_MAX = 1024 * 1024
 
-/** Writes the images of `pages` to their places. Not durable before the file is synced. */
+/**
+ * Writes pages and placed nodes to their places. Not durable before the file is synced. A node is
+ * sealed just before it is written: so its bytes come from memory once, not twice.
+ */
 export function writeImages(core: Core, pages: Page[]): void {
   const { file, pageSizeBytes } = core
   pages.sort((a, b) => a.pgid - b.pgid)
@@ -46,19 +49,20 @@ interface Run {
 }
 
 function joined(core: Core, pages: readonly Page[], { from, to, size }: Run): Uint8Array {
-  if (to === from + 1) return imageOf(pages[from] as Page)
+  if (to === from + 1) return imageOf(core, pages[from] as Page)
   // One buffer for all: a write has taken the bytes when it returns.
   core.writeBuffer ??= new Uint8Array(RUN_SIZE_MAX)
   const run = core.writeBuffer
   let at = 0
   for (let i = from; i < to; i++) {
     const page = pages[i] as Page
-    run.set(imageOf(page), at)
+    run.set(imageOf(core, page), at)
     at += page.sizeBytes
   }
   return run.subarray(0, size)
 }
 
-function imageOf(page: Page): Uint8Array {
+function imageOf(core: Core, page: Page): Uint8Array {
+  if (page.isNode) core.pager.editor.seal(page)
   return page.bytes.subarray(page.base, page.base + page.sizeBytes)
 }
