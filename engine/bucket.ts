@@ -100,7 +100,7 @@ export class Bucket {
     const leaf = this.tree.leaf as Page
     if (leaf.isBucket(index)) return undefined
     const start = leaf.valueStart(index)
-    return copyRange(leaf, start, start + leaf.valueSize(index))
+    return copyRange(leaf.buffer, start, leaf.valueSize(index))
   }
 
   /**

@@ -13,6 +13,7 @@
  * lent of its bytes is valid until its transaction ends.
  */
 
+import { assert } from '../base/assert.ts'
 import { compareRange, readU64 } from '../base/bytes.ts'
 import {
   BRANCH_CHILDREN_MIN,
@@ -45,32 +46,37 @@ const NO_VIEW = new DataView(NO_BYTES.buffer)
 const NO_HEADS = new Int32Array(0)
 
 export class Page {
-  pgid: number
+  // First what a point read looks at: an object is spread over several cache lines, and on a large
+  // tree most of them are cold.
   isLeaf = true
   /** A node: the writable page of one write transaction (node.ts). Its header is not kept. */
   isNode = false
   /** Set on each touch, cleared by the clock that looks for pages to drop. */
   isTouched = true
-  /** False once the cache has dropped the page; a link to it is then followed anew. */
-  isResident = true
-  /** The use in which its bytes were lent last (pager.ts). */
-  lentAt = 0
   count = 0
-  bytes: Uint8Array
-  view: DataView
-  /** Where the page's header begins in `bytes`. */
-  base: number
-  /**
-   * Key heads: of every 2^headShift-th key the four bytes behind what all keys have in common, as
-   * a signed number in the order of the bytes. Made by the second search.
-   */
-  heads: Int32Array = NO_HEADS
-  headsAt = 0
+  /** Of every 2^headShift-th key there is a head. */
   headShift: number = HEADS_NONE
   /** How many bytes all keys have in common, where that is worth comparing apart; else 0. */
   prefixSize = 0
+  /**
+   * Key heads: the four bytes behind what all keys have in common, as a signed number in the order
+   * of the bytes. Made by the second search.
+   */
+  heads: Int32Array = NO_HEADS
+  headsAt = 0
+  /** Where the page's header begins in `bytes`. */
+  base: number
+  view: DataView
+  bytes: Uint8Array
+  /** What `bytes` is a view of, from its first byte on. */
+  buffer: ArrayBufferLike
   /** Children already found, by element. Each link was checked once by whoever set it. */
   kids: (Page | undefined)[] | undefined = undefined
+  /** The use in which its bytes were lent last (pager.ts). */
+  lentAt = 0
+  pgid: number
+  /** False once the cache has dropped the page; a link to it is then followed anew. */
+  isResident = true
   /** The one list that leads here: a page has one link at most, so dropping it drops the page. */
   linkKids: (Page | undefined)[] | undefined = undefined
   linkIndex = 0
@@ -87,10 +93,12 @@ export class Page {
 
   /** A page that stands in `bytes[base, base + sizeBytes)`, or nowhere yet where that is empty. */
   constructor(pgid: number, bytes: Uint8Array = NO_BYTES, base = 0, sizeBytes = 0) {
-    this.pgid = pgid
-    this.bytes = bytes
-    this.view = NO_VIEW
+    assert(bytes.byteOffset === 0, 'page: its bytes begin inside a buffer')
     this.base = base
+    this.view = NO_VIEW
+    this.bytes = bytes
+    this.buffer = bytes.buffer
+    this.pgid = pgid
     this.sizeBytes = sizeBytes
     if (sizeBytes > 0) {
       this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -102,6 +110,7 @@ export class Page {
   enterFrame(slab: Slab, base: number): void {
     this.slab = slab
     this.bytes = slab.bytes
+    this.buffer = slab.bytes.buffer
     this.view = slab.view
     this.base = base
     this.heads = slab.heads
@@ -113,6 +122,7 @@ export class Page {
   enterBuffer(bytes: Uint8Array, view: DataView): void {
     this.slab = undefined
     this.bytes = bytes
+    this.buffer = bytes.buffer
     this.view = view
     this.base = 0
     this.heads = NO_HEADS
@@ -235,10 +245,11 @@ export class Page {
 
   /** Fills the page's row of heads; returns `headShift`. */
   #makeHeads(): number {
-    const { count, bytes, heads, headsAt, slab } = this
+    const { count, bytes, slab } = this
     this.headShift = HEADS_NONE
     if (count === 0 || slab === undefined) return HEADS_NONE
-    const capacity = heads.length / slab.pages.length
+    const capacity = this.#makeRoom(slab)
+    const { heads, headsAt } = this
     let shift = 0
     while ((count - 1) >>> shift >= capacity) shift++
     const shared = this.#commonPrefix()
@@ -250,6 +261,18 @@ export class Page {
     this.prefixSize = prefix
     this.headShift = shift
     return shift
+  }
+
+  /** Makes room for heads; returns for how many. */
+  #makeRoom(slab: Slab): number {
+    const capacity = slab.heads.length / slab.pages.length
+    if (this.isLeaf || this.count <= capacity) return capacity
+    // Branches are few and every search passes some: each of their keys has a head.
+    if (this.heads === slab.heads || this.heads.length < this.count) {
+      this.heads = new Int32Array(this.count + (this.count >>> 2))
+      this.headsAt = 0
+    }
+    return this.heads.length
   }
 
   /** How many bytes the first key shares with the last one, and so with all. */

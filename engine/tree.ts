@@ -240,7 +240,8 @@ export function childAt(
   const index = indexes[depth] as number
   const kid = parent.kids?.[index]
   if (kid !== undefined) {
-    kid.isTouched = true
+    // Most are marked: not writing leaves the line as it is.
+    if (!kid.isTouched) kid.isTouched = true
     return kid
   }
   const child = pages.page(parent.childPgid(index))

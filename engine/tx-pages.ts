@@ -119,15 +119,14 @@ export class TxPages {
    * move when it is edited, are a copy. Under KV_VERIFY=all all are, and scribbled over then.
    */
   lend(ref: Page, start: number, end: number): Uint8Array {
-    const { bytes } = ref
     if (verifying) {
-      const copy = bytes.slice(start, end)
+      const copy = ref.bytes.slice(start, end)
       this.#lent.push(copy)
       return copy
     }
-    if (ref.isNode) return copyRange(ref, start, end)
+    if (ref.isNode) return copyRange(ref.buffer, start, end - start)
     ref.lentAt = this.#use
-    return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
+    return new Uint8Array(ref.buffer, start, end - start)
   }
 
   /** Ends the life of everything that was lent, and of the nodes that no commit made pages of. */
