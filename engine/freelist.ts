@@ -58,6 +58,12 @@ export class Freelist {
     return this.#free.has(pgid)
   }
 
+  /** Takes over a set of pages known to be unreachable from every root, where it has none yet. */
+  adopt(free: PageSet): void {
+    assert(this.#free.size === 0, 'freelist: it has free pages already')
+    this.#free = free
+  }
+
   /** Adds a page known to be unreachable from every root. */
   addFree(pgid: number): void {
     assert(pgid >= 2, () => `freelist: page ${pgid} can't be free`)

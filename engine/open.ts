@@ -278,16 +278,17 @@ function loadFreelist(core: Core, other: Meta | undefined): void {
   const free = readFree(core, core.meta)
   const isOlder = other !== undefined && other.txid < core.meta.txid
   const heldBy = isOlder ? freeOfOther(core, other) : undefined
-  const held: number[] = []
-  for (const pgid of free) {
-    if (heldBy === undefined || pgid >= heldBy.highWaterMark || heldBy.free.has(pgid)) {
-      core.freelist.addFree(pgid)
-    } else {
-      held.push(pgid, 1)
-    }
+  const runs: number[] = []
+  if (heldBy !== undefined) {
+    const held = free.copy()
+    held.deleteFrom(heldBy.highWaterMark)
+    held.deleteAll(heldBy.free)
+    free.deleteAll(held)
+    held.forEach((pgid) => runs.push(pgid, 1))
+    core.previous = other
   }
-  if (isOlder && heldBy !== undefined) core.previous = other
-  core.freelist.addPending(core.meta.txid, held)
+  core.freelist.adopt(free)
+  core.freelist.addPending(core.meta.txid, runs)
   core.isFreelistLoaded = true
 }
 
@@ -299,15 +300,8 @@ interface OtherFree {
 /** The free pages of the older generation; undefined where it is not whole, as bbolt leaves it. */
 function freeOfOther(core: Core, other: Meta): OtherFree | undefined {
   try {
-    const free = new PageSet()
-    if (other.freelistPgid !== undefined) {
-      for (const pgid of readListed(core, other).ids) free.add(pgid)
-    } else {
-      const reachable = reachablePages(core, other)
-      for (let pgid = 2; pgid < other.highWaterMark; pgid++) {
-        if (!reachable.has(pgid)) free.add(pgid)
-      }
-    }
+    const free =
+      other.freelistPgid === undefined ? unreachablePages(core, other) : readListed(core, other).ids
     return { free, highWaterMark: other.highWaterMark }
   } catch (error) {
     if (isKvError(error, 'KV_CORRUPT')) return undefined
@@ -315,13 +309,15 @@ function freeOfOther(core: Core, other: Meta): OtherFree | undefined {
   }
 }
 
-/** The free pages of a generation, ascending. */
-function readFree(core: Core, meta: Meta): Iterable<number> {
-  if (meta.freelistPgid !== undefined) {
-    const { ids, pageCount } = readListed(core, meta)
-    core.freelistRun = { first: meta.freelistPgid, count: pageCount }
-    return ids
-  }
+/** The free pages of a generation. */
+function readFree(core: Core, meta: Meta): PageSet {
+  if (meta.freelistPgid === undefined) return unreachablePages(core, meta)
+  const { ids, pageCount } = readListed(core, meta)
+  core.freelistRun = { first: meta.freelistPgid, count: pageCount }
+  return ids
+}
+
+function unreachablePages(core: Core, meta: Meta): PageSet {
   const reachable = reachablePages(core, meta)
   const free = new PageSet()
   for (let pgid = 2; pgid < meta.highWaterMark; pgid++) if (!reachable.has(pgid)) free.add(pgid)
@@ -329,11 +325,13 @@ function readFree(core: Core, meta: Meta): Iterable<number> {
 }
 
 /** The ids that a generation's freelist page lists. */
-export function readListed(core: Core, meta: Meta): { ids: number[]; pageCount: number } {
+export function readListed(core: Core, meta: Meta): { ids: PageSet; pageCount: number } {
   const pgid = meta.freelistPgid ?? 0
   const { bytes, fault } = core.pager.readRun(pgid, meta.highWaterMark)
   if (fault !== undefined) throw core.pager.corruption(pgid, fault)
-  const ids = decodeFreelistPage(bytes, meta.highWaterMark)
-  if (typeof ids === 'string') throw core.pager.corruption(pgid, ids)
+  const listed = decodeFreelistPage(bytes, meta.highWaterMark)
+  if (typeof listed === 'string') throw core.pager.corruption(pgid, listed)
+  const ids = new PageSet()
+  for (const id of listed) ids.add(id)
   return { ids, pageCount: bytes.length / core.pageSizeBytes }
 }

@@ -162,6 +162,29 @@ export class PageSet {
     }
   }
 
+  /** Takes all ids of another set out of this one. */
+  deleteAll(other: PageSet): void {
+    const end = Math.min(this.#words.length, other.#words.length)
+    for (let at = this.#firstWord; at < end; at++) {
+      const gone = (this.#words[at] as number) & (other.#words[at] as number)
+      if (gone === 0) continue
+      this.#words[at] = (this.#words[at] as number) & ~gone
+      this.#size -= bitCount(gone)
+    }
+  }
+
+  /** Takes all ids from `pgid` on out of the set. */
+  deleteFrom(pgid: number): void {
+    const words = this.#words
+    const first = Math.floor(pgid / WORD_BITS)
+    for (let at = first; at < words.length; at++) {
+      const word = words[at] as number
+      const kept = at === first ? word & ~(-1 << (pgid % WORD_BITS)) : 0
+      this.#size -= bitCount(word & ~kept)
+      words[at] = kept
+    }
+  }
+
   copy(): PageSet {
     const other = new PageSet()
     other.#words = this.#words.slice()
