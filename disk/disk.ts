@@ -66,6 +66,12 @@ export interface DiskFile {
    */
   allocate(position: number, sizeBytes: number): void
 
+  /**
+   * Asks the system to begin moving what was written so far to the disk, without waiting: the sync
+   * that follows has less to do. Promises nothing, and may do nothing.
+   */
+  beginWriteback(): void
+
   sync(kind: SyncKind): void
   syncAsync(kind: SyncKind): Promise<void>
 

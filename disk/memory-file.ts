@@ -104,6 +104,9 @@ export class MemoryFile implements DiskFile {
     )
   }
 
+  /** Nothing is durable before a sync, and a sync here takes no time. */
+  beginWriteback(): void {}
+
   sync(kind: SyncKind): void {
     this.#check('sync')
     this.#sync(kind)

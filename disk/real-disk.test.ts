@@ -125,3 +125,33 @@ describe('RealDisk', () => {
     file.close()
   })
 })
+
+describe('RealFile.beginWriteback()', () => {
+  test.runIf(isLinux)('leaves nothing open behind it, however it is closed', async () => {
+    const count = (): number => fs.readdirSync('/proc/self/fd').length
+    const before = count()
+    for (const pause of [false, true]) {
+      const file = disk.open(path, { mode: 'create' })
+      for (let i = 0; i < 30; i++) {
+        file.write(new Uint8Array(100_000).fill(i), i * 100_000)
+        file.beginWriteback()
+        if (i % 10 === 9) file.sync('data')
+        if (pause) await new Promise((resolve) => setImmediate(resolve))
+      }
+      file.close()
+    }
+    for (let turn = 0; count() !== before && turn < 1000; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    expect(count()).toBe(before)
+    expect(fs.readFileSync(path)[2_950_000]).toBe(29)
+  })
+
+  test('is refused on a file that was opened for reading, or is closed', () => {
+    disk.open(path, { mode: 'create' }).close()
+    const file = disk.open(path, { mode: 'read' })
+    expect(codeOf(() => file.beginWriteback())).toBe('KV_READ_ONLY')
+    file.close()
+    expect(codeOf(() => file.beginWriteback())).toBe('KV_CLOSED')
+  })
+})

@@ -20,6 +20,11 @@ const ZEROS: Uint8Array = new Uint8Array(1024 * 1024)
 /** Whether `fdatasync` makes bytes and size durable here. */
 const DATA_SYNC_IS_ENOUGH = process.platform === 'linux'
 
+/** Whether a descriptor can be opened again by number: the name may lead elsewhere by now. */
+const CAN_REOPEN = process.platform === 'linux'
+/** Between two syncs; each takes a thread of the pool for a while. */
+const WRITEBACKS_MAX = 16
+
 export class RealFile implements DiskFile {
   readonly path: string
   readonly writable: boolean
@@ -28,6 +33,10 @@ export class RealFile implements DiskFile {
   #callsRunning = 0
   #isLocking = false
   #release: (() => void) | undefined
+  /** A second description of the same file, for `beginWriteback`. */
+  #writebackDescriptor: number | undefined
+  #writebacksRunning = 0
+  #writebacksSinceSync = 0
 
   /** Takes over `descriptor`. `path` is absolute. */
   constructor(descriptor: number, path: string, writable: boolean) {
@@ -140,8 +149,37 @@ export class RealFile implements DiskFile {
     })
   }
 
+  /**
+   * Runs a sync in the thread pool and lets it be. It has a file description of its own: the system
+   * reports a failed write once to each description, so the caller's own sync still hears of one.
+   */
+  beginWriteback(): void {
+    const descriptor = this.#writableDescriptor('sync')
+    if (!CAN_REOPEN || this.#writebacksSinceSync >= WRITEBACKS_MAX) return
+    this.#writebacksSinceSync += 1
+    try {
+      this.#writebackDescriptor ??= fs.openSync(`/proc/self/fd/${descriptor}`, 'r+')
+    } catch {
+      // Then the sync to come does all the work.
+      return
+    }
+    this.#writebacksRunning += 1
+    fs.fdatasync(this.#writebackDescriptor, () => {
+      this.#writebacksRunning -= 1
+      this.#closeWriteback()
+    })
+  }
+
+  #closeWriteback(): void {
+    const descriptor = this.#writebackDescriptor
+    if (!this.#isClosed || this.#writebacksRunning > 0 || descriptor === undefined) return
+    this.#writebackDescriptor = undefined
+    this.#run('close', () => fs.closeSync(descriptor))
+  }
+
   sync(kind: SyncKind): void {
     const descriptor = this.descriptor
+    this.#writebacksSinceSync = 0
     this.#run('sync', () => {
       if (kind === 'data' && DATA_SYNC_IS_ENOUGH) fs.fdatasyncSync(descriptor)
       else fs.fsyncSync(descriptor)
@@ -150,6 +188,7 @@ export class RealFile implements DiskFile {
 
   async syncAsync(kind: SyncKind): Promise<void> {
     const descriptor = this.descriptor
+    this.#writebacksSinceSync = 0
     await this.#runAsync('sync', () =>
       call<void>((done) => {
         const ended = (error: Error | null): void => done(error, undefined)
@@ -170,6 +209,7 @@ export class RealFile implements DiskFile {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#closeWriteback()
     if (this.#callsRunning === 0) this.#closeDescriptor()
   }
 

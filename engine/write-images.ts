@@ -8,6 +8,8 @@ import { encodeMetaPage } from './meta.ts'
 import type { Page } from './page.ts'
 
 const RUN_SIZE_MAX = 1024 * 1024
+/** So much is written before the disk is set to work on it, while the rest is being sealed. */
+const WRITEBACK_SIZE = 8 * 1024 * 1024
 
 /**
  * Writes pages and placed nodes to their places. Not durable before the file is synced. A node is
@@ -17,6 +19,7 @@ export function writeImages(core: Core, pages: Page[]): void {
   const { file, pageSizeBytes } = core
   pages.sort((a, b) => a.pgid - b.pgid)
   let from = 0
+  let unsent = 0
   while (from < pages.length) {
     const first = pages[from] as Page
     let size = first.sizeBytes
@@ -29,6 +32,10 @@ export function writeImages(core: Core, pages: Page[]): void {
     }
     file.write(joined(core, pages, { from, to, size }), first.pgid * pageSizeBytes)
     from = to
+    unsent += size
+    if (unsent < WRITEBACK_SIZE) continue
+    file.beginWriteback()
+    unsent = 0
   }
 }
 
