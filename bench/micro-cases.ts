@@ -6,6 +6,7 @@
 
 import type * as bytesModule from '../base/bytes.ts'
 import { Random } from '../base/random.ts'
+import type * as framesModule from '../engine/frames.ts'
 import type * as freelistModule from '../engine/freelist-page.ts'
 import type * as nodeModule from '../engine/node.ts'
 import type * as pageModule from '../engine/page.ts'
@@ -29,6 +30,7 @@ const TARGETS = 1024
 
 const bytesRoom = await loadBuilt<typeof bytesModule>('base/bytes.js')
 const freelistRoom = await loadBuilt<typeof freelistModule>('engine/freelist-page.js')
+const framesRoom = await loadBuilt<typeof framesModule>('engine/frames.js')
 const nodeRoom = await loadBuilt<typeof nodeModule>('engine/node.js')
 const pageRoom = await loadBuilt<typeof pageModule>('engine/page.js')
 const pageSetRoom = await loadBuilt<typeof pageSetModule>('engine/page-set.js')
@@ -42,10 +44,13 @@ function sortedKeys(): Uint8Array[] {
   return keys.toSorted((a, b) => Buffer.compare(a, b))
 }
 
-function leafOf(keys: readonly Uint8Array[]): nodeModule.Node {
-  const node = new nodeRoom.Node(true)
-  keys.forEach((key, i) => node.insertLeaf(i, key, values[i] ?? key, false))
-  node.pgid = 5
+const editor = new nodeRoom.NodeEditor(new framesRoom.Frames(PAGE_SIZE), true)
+
+function leafOf(keys: readonly Uint8Array[]): pageModule.Page {
+  const node = editor.make(true)
+  keys.forEach((key, i) => editor.insertLeaf(node, i, key, values[i] ?? key))
+  editor.place(node, 5, 1)
+  editor.seal(node)
   return node
 }
 
@@ -72,8 +77,10 @@ function forTargets(
 export function microCases(): MicroCase[] {
   const keys = sortedKeys()
   const node = leafOf(keys)
-  const image = node.toRun(1, PAGE_SIZE, [])
-  const page = new pageRoom.Page(5, image, 0, PAGE_SIZE)
+  const image = node.bytes.slice(node.base, node.base + PAGE_SIZE)
+  const page = leafOf(keys)
+  editor.settle(page)
+  const copied = new pageRoom.Page(5, image, 0, PAGE_SIZE)
   const targets = Array.from({ length: TARGETS }, () => random.pick(keys).slice())
   const unsealed = image.slice()
   const view = new DataView(unsealed.buffer)
@@ -87,9 +94,17 @@ export function microCases(): MicroCase[] {
       compareRange(image, start, start + KEY_SIZE, target, 0, KEY_SIZE),
     ),
     forTargets(`search in a page of ${ENTRIES}`, targets, (target) => page.search(target)),
-    forTargets(`search in a node of ${ENTRIES}`, targets, (target) => node.search(target)),
-    { name: 'page to node', calls: 1, run: () => nodeRoom.Node.fromPage(page) },
-    { name: 'node to sealed page', calls: 1, run: () => node.toRun(1, PAGE_SIZE, []) },
+    forTargets(`search without heads`, targets, (target) => copied.search(target)),
+    { name: 'page to node', calls: 1, run: () => editor.free(editor.fromPage(page)) },
+    {
+      name: 'an entry taken out and put in again',
+      calls: 1,
+      run: () => {
+        editor.remove(node, ENTRIES >> 1)
+        editor.insertLeaf(node, ENTRIES >> 1, keys[ENTRIES >> 1] ?? image, values[0] ?? image)
+      },
+    },
+    { name: 'node to sealed page', calls: 1, run: () => editor.seal(node) },
     {
       name: 'seal of a page, its CRC-32',
       calls: 1,

@@ -107,7 +107,8 @@ export class Bucket {
    * Sets a key. A transaction that outgrows the engine's memory for pages writes some of them
    * before it commits, so a put may fail as a write does.
    * @throws {KvError} KV_TX_NOT_WRITABLE, KV_KEY_EMPTY, KV_KEY_TOO_LARGE (above 32768 bytes),
-   *   KV_VALUE_TOO_LARGE (above 2147483646), KV_WRONG_KIND where the key leads to a bucket; KV_NO_SPACE, KV_IO
+   *   KV_VALUE_TOO_LARGE (above 2147483646), KV_WRONG_KIND where the key leads to a bucket;
+   *   KV_NO_SPACE, KV_IO
    */
   put(key: string | Uint8Array, value: string | Uint8Array): void {
     const keyBytes = toBytes(key, 'key')

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { Random } from '../base/random.ts'
+import { PowerCut } from '../disk/fault-plan.ts'
 import { MemoryDisk } from '../disk/memory-disk.ts'
 import {
   DB_PATH,
@@ -125,7 +126,7 @@ describe('a transaction larger than memory', () => {
       const own = new Map<string, string>()
       churn(engine, 1, own)
       disk.cutPowerAt(start + after)
-      expect(() => churn(engine, 2, own)).toThrow()
+      expect(() => churn(engine, 2, own)).toThrow(PowerCut)
       const found = disk.afterPowerLoss(after)
       const again = await openInMemory({}, found)
       mustBeClean(again.engine)

@@ -29,7 +29,7 @@ import { BYTES_PER_HEAD } from './frames.ts'
 import type { Slab } from './frames.ts'
 import { checkSeal } from './seal.ts'
 
-/** `headShift` of a page that was not searched yet: a second search makes heads worth their cost. */
+/** `headShift` of a page that was not searched yet: only a second search is worth making heads. */
 const HEADS_UNSOUGHT = -3
 /** `headShift` of a page whose key heads are to be made. */
 const HEADS_UNMADE = -2

@@ -175,7 +175,7 @@ export class Tx {
     return this.pages.allocation
   }
 
-  /** A value of `sizeBytes` was put: writes leaves early where memory is short. Errors as `commit`. */
+  /** A value of `sizeBytes` was put: writes leaves early where memory is short. */
   grew(sizeBytes: number): void {
     if (this.pages.grow(sizeBytes)) this.#host.writeEarly(this)
   }

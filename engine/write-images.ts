@@ -1,6 +1,6 @@
 /**
- * Writing to the file: page images in ascending order, those that stand side by side in the file in one call
- * of at most 1 MiB.
+ * Writing to the file: page images in ascending order, those that stand side by side there in one
+ * call of at most 1 MiB.
  */
 
 import type { Core } from './core.ts'

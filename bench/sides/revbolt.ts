@@ -13,34 +13,16 @@ import {
   valueAt,
 } from './side.ts'
 
-interface CopyingBucket {
-  getCopy(key: Uint8Array): Uint8Array | undefined
-}
-
 const library = await loadBuilt<Library>('engine/index.js')
-
-function copying(bucket: Bucket): CopyingBucket | undefined {
-  return 'getCopy' in bucket ? (bucket as Bucket & CopyingBucket) : undefined
-}
 
 function bucketOf(tx: Tx): Bucket {
   return mustBeOpen(tx.bucket(BUCKET))
 }
 
-function readCopies(bucket: CopyingBucket, keys: readonly Buffer[]): number {
+function readCopies(bucket: Bucket, keys: readonly Buffer[]): number {
   let sum = 0
   for (const key of keys) {
     const value = bucket.getCopy(key)
-    if (value === undefined) throw missing(key)
-    sum += (value[0] ?? 0) + value.length
-  }
-  return sum
-}
-
-function readSlices(bucket: Bucket, keys: readonly Buffer[]): number {
-  let sum = 0
-  for (const key of keys) {
-    const value = bucket.get(key)?.slice()
     if (value === undefined) throw missing(key)
     sum += (value[0] ?? 0) + value.length
   }
@@ -93,11 +75,7 @@ class RevboltSide implements Side {
   }
 
   readOwned(keys: readonly Buffer[]): number {
-    return this.#engine.view((tx) => {
-      const bucket = bucketOf(tx)
-      const copies = copying(bucket)
-      return copies === undefined ? readSlices(bucket, keys) : readCopies(copies, keys)
-    })
+    return this.#engine.view((tx) => readCopies(bucketOf(tx), keys))
   }
 
   scan(): number {
