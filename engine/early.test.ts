@@ -135,6 +135,34 @@ describe('a transaction larger than memory', () => {
     }
   })
 
+  test('a generation that was passed over does not come back over pages written early', async () => {
+    const made = await openInMemory({ cacheBytes: CACHE_BYTES })
+    const model = new Map<string, string>()
+    churn(made.engine, 1, model)
+    const older = sorted(model)
+    churn(made.engine, 2, model)
+    const newer = sorted(model)
+    await made.engine.close()
+    const found = { older: 0, newer: 0 }
+    for (let after = 1; after <= 60; after += 3) {
+      const disk = made.disk.clone()
+      const options = { cacheBytes: CACHE_BYTES, generation: 'previous' } as const
+      const { engine } = await openInMemory(options, disk)
+      const own = contentOf(engine)
+      expect([...own]).toEqual(older)
+      disk.cutPowerAt(disk.operationCount + after)
+      expect(() => churn(engine, 3, own)).toThrow(PowerCut)
+      const again = await openInMemory({}, disk.afterPowerLoss(after))
+      mustBeClean(again.engine)
+      const content = [...contentOf(again.engine)]
+      const isOlder = content.length === older.length && String(content) === String(older)
+      if (!isOlder) expect(content).toEqual(newer)
+      found[isOlder ? 'older' : 'newer']++
+      await again.engine.close()
+    }
+    expect(found.older).toBeGreaterThan(5)
+  })
+
   test('a full disk refuses the put, and the pages taken are there for others', async () => {
     const roomy = await openInMemory({ cacheBytes: CACHE_BYTES })
     const model = new Map<string, string>()

@@ -149,6 +149,14 @@ export const CANARIES: readonly Canary[] = [
     testName: 'an edit leaves what was lent of the page',
   },
   {
+    name: 'pages written early over a generation that was passed over',
+    file: 'engine/early.ts',
+    find: '  dropPassedOver(core)\n',
+    replace: '',
+    test: 'engine/early.test.ts',
+    testName: 'a generation that was passed over',
+  },
+  {
     name: 'pages freed by a large transaction taken again by it',
     file: 'engine/allocation.ts',
     find: '    for (const pgid of pgids) this.#returned.delete(pgid)\n',
