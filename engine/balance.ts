@@ -67,7 +67,7 @@ function settleChildren(tree: Tree, parent: Page): void {
   for (let i = 0; i < parent.count; i++) {
     const child = childNode(parent, i)
     if (child === undefined) continue
-    editor.setSeparator(parent, i, child)
+    // Makes the separator what it must be, too.
     i = splitNode(tree.pages, child, { parent, index: i }, tree.cut(false))
   }
 }

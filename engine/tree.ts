@@ -199,7 +199,10 @@ function cutIndex(node: Page, policy: CutPolicy): number | undefined {
   return node.count >= 2 * rightCount ? node.count - rightCount : undefined
 }
 
-/** Cuts `node`, which stands at `place`, until every piece fits a page or can't be cut. */
+/**
+ * Makes the separator of `node`, which stands at `place`, equal to its first key, and cuts it until
+ * every piece fits a page or can't be cut. Returns the index of the last piece.
+ */
 export function splitNode(
   pages: TxPages,
   node: Page,

@@ -110,8 +110,8 @@ export const CANARIES: readonly Canary[] = [
   },
   {
     name: "a separator other than its child's first key",
-    file: 'engine/balance.ts',
-    find: 'editor.setSeparator(parent, i, child)',
+    file: 'engine/tree.ts',
+    find: '  pages.editor.setSeparator(place.parent, at, node)\n',
     replace: '',
     test: 'proptest/faults/commit-order.test.ts',
     testName: 'each separator is the first key',
