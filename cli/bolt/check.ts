@@ -207,6 +207,7 @@ function printVerdict(file: RawFile, { call, setting, verdict }: Printing): void
 }
 
 function checksumsOf({ pages, findings }: CheckReport): string {
+  if (pages.sealed === 0) return 'no page has one, so changed bytes of a value can not be seen'
   const wrong = findings.filter(({ code }) => code === 'page-seal').length
   const verdict = wrong === 0 ? 'and it is right' : `wrong in ${plural(wrong, 'page')}`
   return `${formatCount(pages.sealed)} of the pages have one, ${verdict}`
