@@ -138,7 +138,7 @@ export class Session {
   async #rollBack(step: Step & { readonly kind: 'rollback' }): Promise<void> {
     const { engine } = this
     if (step.how === 'rollback') {
-      const tx = await engine.begin({ writable: true })
+      using tx = await engine.begin({ writable: true })
       applyToTx(tx, step.edits)
       tx.rollback()
       return
