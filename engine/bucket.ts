@@ -82,7 +82,7 @@ export class Bucket {
     const bytes = typeof key === 'string' ? toBytes(key, 'key') : key
     if (!(bytes instanceof Uint8Array)) toBytes(bytes, 'key')
     this.mustBeOpen()
-    const index = this.tree.find(bytes)
+    const index = this.tree.look(bytes)
     if (index < 0) return undefined
     const leaf = this.tree.leaf as Page
     if (leaf.isBucket(index)) return undefined
@@ -95,7 +95,7 @@ export class Bucket {
     const bytes = typeof key === 'string' ? toBytes(key, 'key') : key
     if (!(bytes instanceof Uint8Array)) toBytes(bytes, 'key')
     this.mustBeOpen()
-    const index = this.tree.find(bytes)
+    const index = this.tree.look(bytes)
     if (index < 0) return undefined
     const leaf = this.tree.leaf as Page
     if (leaf.isBucket(index)) return undefined
@@ -335,8 +335,8 @@ export class Bucket {
     }
     const start = leaf.valueStart(index)
     const size = leaf.valueSize(index)
-    // A node's heap moves under its bucket; a page's bytes stay.
-    const isMoving = leaf.isNode || this.tx.writable
+    // A node's heap moves under its bucket; a page's bytes stay while it is not dropped.
+    const isMoving = leaf.isNode || this.tx.writable || pages.isSparing
     const bytes = isMoving ? leaf.bytes.slice(start, start + size) : leaf.bytes
     const base = (isMoving ? 0 : start) + BUCKET_HEADER_SIZE
     const fault = inlinePageFault(bytes, base, size - BUCKET_HEADER_SIZE, pages.pager.isStrict)

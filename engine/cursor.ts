@@ -41,13 +41,16 @@ export class Cursor implements Entry {
   readonly #indexes: number[] = []
   #depth = 0
   #version = 0
-  /** The key of the position; kept in write transactions, where pages change under the cursor. */
+  /** Whether pages can change or be dropped under it. */
+  readonly #keepsKey: boolean
+  /** The key of the position, where it may have to be found again. */
   #saved: Uint8Array = new Uint8Array(64)
   #savedSize = 0
 
   /** Made by `Bucket.cursor()` and `Tx.cursor()`. */
   constructor(bucket: Bucket) {
     this.bucket = bucket
+    this.#keepsKey = bucket.tx.writable || bucket.tx.pages.isSparing
   }
 
   /** The key it stands on, lent. Throws a TypeError when it stands on none. */
@@ -130,7 +133,7 @@ export class Cursor implements Entry {
   #mustBeOnEntry(): Page {
     this.bucket.mustBeOpen()
     if (this.#state !== ON_ENTRY) throw new TypeError('cursor: it does not stand on an entry')
-    if (this.bucket.tree.version !== this.#version) {
+    if (this.bucket.tree.version !== this.#version || !this.#isLeafThere()) {
       if (!this.#relocate()) {
         // Its path leads to a neighbour now: it must be found again by the next move too.
         this.#version = STALE
@@ -140,16 +143,32 @@ export class Cursor implements Entry {
     return this.#refs[this.#depth] as Page
   }
 
+  /** Whether the leaf it stands on is still in memory. */
+  #isLeafThere(): boolean {
+    return !this.bucket.tx.pages.isSparing || (this.#refs[this.#depth] as Page).isResident
+  }
+
   #begin(): void {
     this.bucket.mustBeOpen()
+    this.bucket.tx.pages.pager.beginDescent()
     this.#version = this.bucket.tree.version
     this.#refs[0] = this.bucket.tree.root()
   }
 
-  /** Whether its path can't be trusted any more. A read transaction's never changes. */
+  /** Whether its path can't be trusted any more: it was edited, or pages of it were dropped. */
   #isDisturbed(): boolean {
-    if (!this.bucket.tx.writable) return false
+    const { tx } = this.bucket
+    if (tx.pages.isSparing) {
+      tx.pages.pager.beginDescent()
+      if (!this.#isPathResident()) return true
+    }
+    if (!tx.writable) return false
     return this.#state === BETWEEN || this.bucket.tree.version !== this.#version
+  }
+
+  #isPathResident(): boolean {
+    for (let i = 0; i <= this.#depth; i++) if (!(this.#refs[i] as Page).isResident) return false
+    return true
   }
 
   #isOnLeafEntry(): boolean {
@@ -244,7 +263,7 @@ export class Cursor implements Entry {
     }
     this.#state = ON_ENTRY
     this.#version = this.bucket.tree.version
-    if (this.bucket.tx.writable) {
+    if (this.#keepsKey) {
       const leaf = this.#refs[this.#depth] as Page
       const index = this.#indexes[this.#depth] as number
       this.#save(leaf.bytes, leaf.keyStart(index), leaf.keySize(index))
@@ -265,7 +284,7 @@ export class Cursor implements Entry {
   }
 
   #save(bytes: Uint8Array, start: number, size: number): void {
-    if (!this.bucket.tx.writable) return
+    if (!this.#keepsKey) return
     if (size > this.#saved.length) this.#saved = new Uint8Array(size * 2)
     for (let i = 0; i < size; i++) this.#saved[i] = bytes[start + i] as number
     this.#savedSize = size

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Frames } from './frames.ts'
+import { Frames, lentAt, strike } from './frames.ts'
+import { NodeEditor } from './node.ts'
 import { Page } from './page.ts'
 
 const PAGE_SIZE = 4096
@@ -53,13 +54,13 @@ describe('Frames', () => {
   test('a slab of retired frames is let go of, its bytes as they were', () => {
     const frames = new Frames(PAGE_SIZE)
     const pages = Array.from({ length: FRAMES_PER_SLAB }, () => placed(frames, 7))
-    const bytes = pages[0]?.bytes
+    const lent = pages.map((page) => page.bytes.subarray(page.base, page.base + PAGE_SIZE))
     for (const page of pages) frames.retire(page, 1)
     expect(frames.sizeBytes).toBe(0)
     expect(frames.retiredBytes).toBe(0)
     frames.release(2)
     placed(frames, 9)
-    expect(bytes?.every((byte) => byte === 7)).toBe(true)
+    expect(lent.every((bytes) => bytes.every((byte) => byte === 7))).toBe(true)
   })
 
   test('compact() moves what lives out of slabs that are mostly retired', () => {
@@ -101,5 +102,112 @@ describe('Frames', () => {
     expect(frames.sizeBytes).toBe(3 * SLAB_SIZE)
     for (let i = 0; i < 2 * FRAMES_PER_SLAB; i++) placed(frames, 3)
     expect(isFilledWith(survivor, 1)).toBe(true)
+  })
+
+  test('a frame that cools is free with the next use of what has cooled, and not before', () => {
+    const frames = new Frames(PAGE_SIZE)
+    const page = placed(frames, 7)
+    const { bytes, base } = page
+    frames.cool(page)
+    const others = Array.from({ length: FRAMES_PER_SLAB - 1 }, () => placed(frames, 9))
+    expect(bytes[base]).toBe(7)
+    frames.useCooled()
+    others.push(placed(frames, 9))
+    expect(bytes[base]).toBe(9)
+    expect(frames.sizeBytes).toBe(SLAB_SIZE)
+    expect(others).toHaveLength(FRAMES_PER_SLAB)
+  })
+
+  test('frames that were cooling in a slab that was let go of are not given', () => {
+    const frames = new Frames(PAGE_SIZE)
+    const pages = Array.from({ length: FRAMES_PER_SLAB }, () => placed(frames, 7))
+    pages.forEach((page, i) => (i % 8 === 0 ? frames.cool(page) : frames.retire(page, 1)))
+    frames.compact(0)
+    expect(frames.sizeBytes).toBe(0)
+    frames.useCooled()
+    expect(frames.freeBytes).toBe(0)
+  })
+
+  test('slabs grow with the memory meant for pages, to 4 MiB', () => {
+    for (const [budget, slab] of [
+      [0, SLAB_SIZE],
+      [64 * 1024 * 1024, 1024 * 1024],
+      [1024 * 1024 * 1024, 4 * 1024 * 1024],
+      [100_000_000, 1024 * 1024],
+    ] as const) {
+      const frames = new Frames(PAGE_SIZE, budget)
+      placed(frames)
+      expect(frames.sizeBytes).toBe(slab)
+    }
+  })
+
+  describe('links to frames', () => {
+    function linked(): { frames: Frames; parent: Page; leaf: Page; lens: Page } {
+      const frames = new Frames(PAGE_SIZE)
+      const [parent, leaf] = [placed(frames), placed(frames)]
+      parent.count = 4
+      Object.assign(leaf, { count: 300, headShift: 3, prefixSize: 9 })
+      frames.linkFrame(parent, 2, leaf)
+      return { frames, parent, leaf, lens: new Page(0) }
+    }
+
+    test('lead to where the page stands, with what a search needs', () => {
+      const { frames, parent, leaf, lens } = linked()
+      expect([...(parent.frameLinks ?? [])].map((link) => link > 0)).toEqual([
+        false,
+        false,
+        true,
+        false,
+      ])
+      frames.look(lens, parent.frameLinks?.[2] ?? 0)
+      for (const field of [
+        'base',
+        'bytes',
+        'heads',
+        'headsAt',
+        'count',
+        'headShift',
+        'prefixSize',
+      ] as const) {
+        expect(lens[field]).toBe(leaf[field])
+      }
+    })
+
+    test('mark what they are followed to, and remember what was lent', () => {
+      const { frames, parent, leaf, lens } = linked()
+      frames.takeMark(leaf)
+      expect(frames.takeMark(leaf)).toBe(false)
+      frames.look(lens, parent.frameLinks?.[2] ?? 0)
+      expect(frames.takeMark(leaf)).toBe(true)
+      expect(frames.takeMark(leaf)).toBe(false)
+      frames.look(lens, parent.frameLinks?.[2] ?? 0)
+      expect(lens.count).toBe(300)
+      frames.noteLent(lens, 77)
+      expect(lentAt(leaf)).toBe(77)
+      strike(leaf)
+      expect(lentAt(leaf)).toBe(77)
+    })
+
+    test.each([
+      ['given back', (frames: Frames, page: Page): void => frames.give(page)],
+      ['retired', (frames: Frames, page: Page): void => frames.retire(page, 1)],
+      ['cooled', (frames: Frames, page: Page): void => frames.cool(page)],
+      [
+        'made a node',
+        (frames: Frames, page: Page): void => new NodeEditor(frames, true).adopt(page),
+      ],
+      [
+        'linked anew',
+        (frames: Frames, page: Page): void => {
+          const other = placed(frames)
+          other.count = 1
+          frames.linkFrame(other, 0, page)
+        },
+      ],
+    ])('end when the page is %s', (_name, end) => {
+      const { frames, parent, leaf } = linked()
+      end(frames, leaf)
+      expect(parent.frameLinks?.[2]).toBe(0)
+    })
   })
 })

@@ -29,6 +29,7 @@ import {
   PAGE_HEADER_SIZE,
   PAGE_LEAF,
 } from './format.ts'
+import { strike } from './frames.ts'
 import type { Frames } from './frames.ts'
 import { Page } from './page.ts'
 import { sealRun } from './seal.ts'
@@ -95,6 +96,8 @@ export class NodeEditor {
     page.isShrunk = false
     page.isFirstChanged = false
     page.pgid = 0
+    strike(page)
+    page.frameLinks = undefined
     if (page.isLeaf) page.refuseHeads()
     else page.kids ??= new Array<Page | undefined>(page.count).fill(undefined)
   }

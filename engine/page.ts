@@ -25,7 +25,6 @@ import {
   PAGE_HEADER_SIZE,
   PAGE_LEAF,
 } from './format.ts'
-import { BYTES_PER_HEAD } from './frames.ts'
 import type { Slab } from './frames.ts'
 import { checkSeal } from './seal.ts'
 
@@ -72,6 +71,8 @@ export class Page {
   buffer: ArrayBufferLike
   /** Children already found, by element. Each link was checked once by whoever set it. */
   kids: (Page | undefined)[] | undefined = undefined
+  /** Of a clean branch: the frames in which leaves below it stand, by element; 0 for none. */
+  frameLinks: Int32Array | undefined = undefined
   /** The use in which its bytes were lent last (pager.ts). */
   lentAt = 0
   pgid: number
@@ -80,6 +81,9 @@ export class Page {
   /** The one list that leads here: a page has one link at most, so dropping it drops the page. */
   linkKids: (Page | undefined)[] | undefined = undefined
   linkIndex = 0
+  /** The one list of frames that leads to this page's frame (frames.ts). */
+  frameLinkList: Int32Array | undefined = undefined
+  frameLinkIndex = 0
   /** Length of the whole run in bytes, overflow pages included. Not kept in a node. */
   sizeBytes: number
   /** The slab whose frame it stands in; undefined where it has a buffer of its own. */
@@ -107,14 +111,14 @@ export class Page {
   }
 
   /** Moves to a frame of a slab. */
-  enterFrame(slab: Slab, base: number): void {
+  enterFrame(slab: Slab, base: number, headsAt: number): void {
     this.slab = slab
     this.bytes = slab.bytes
     this.buffer = slab.bytes.buffer
     this.view = slab.view
     this.base = base
     this.heads = slab.heads
-    this.headsAt = base / BYTES_PER_HEAD
+    this.headsAt = headsAt
     this.headShift = HEADS_UNSOUGHT
   }
 
@@ -265,7 +269,7 @@ export class Page {
 
   /** Makes room for heads; returns for how many. */
   #makeRoom(slab: Slab): number {
-    const capacity = slab.heads.length / slab.pages.length
+    const capacity = slab.headCount
     if (this.isLeaf || this.count <= capacity) return capacity
     // Branches are few and every search passes some: each of their keys has a head.
     if (this.heads === slab.heads || this.heads.length < this.count) {

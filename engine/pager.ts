@@ -5,13 +5,14 @@
  * A page is validated once, when it is read, and trusted from then on. A single page stands in a
  * frame (frames.ts); an overflow run has one contiguous buffer, which goes to the garbage collector
  * when it is dropped. What is dropped while a transaction is open keeps its bytes until that one
- * has ended.
+ * has ended; on a file larger than the budget only what was lent does, and memory stays bounded
+ * however much a transaction reads.
  */
 
 import { compareRange, readU64 } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
 import type { DiskFile } from '../disk/disk.ts'
-import { Frames } from './frames.ts'
+import { Frames, lentAt } from './frames.ts'
 import { NodeEditor } from './node.ts'
 import { Page, pageFault } from './page.ts'
 
@@ -39,6 +40,8 @@ export class Pager {
   readonly budgetBytes: number
   readonly frames: Frames
   readonly editor: NodeEditor
+  /** Set on one leaf after another by `Tree.look`: an object that stays in the cache. */
+  readonly lens: Page = new Page(0)
   #chunks: ((Page | undefined)[] | undefined)[] = []
   #residentBytes = 0
   #faults = 0
@@ -48,13 +51,17 @@ export class Pager {
   #now = 0
   /** When the open uses began, oldest first. */
   readonly #uses: Set<number> = new Set<number>()
+  /** Those of them that are not sparing. */
+  readonly #lavish: Set<number> = new Set<number>()
+  /** Walks under way that hold pages through descents of others. */
+  #walks = 0
 
   constructor(file: DiskFile, pageSizeBytes: number, budgetBytes: number, isStrict: boolean) {
     this.file = file
     this.pageSizeBytes = pageSizeBytes
     this.budgetBytes = budgetBytes
     this.isStrict = isStrict
-    this.frames = new Frames(pageSizeBytes)
+    this.frames = new Frames(pageSizeBytes, budgetBytes)
     this.editor = new NodeEditor(this.frames, isStrict)
   }
 
@@ -68,18 +75,39 @@ export class Pager {
     }
   }
 
-  /** A transaction begins: from now on dropped pages keep their bytes. Returns what ends it. */
-  beginUse(): number {
+  /**
+   * A transaction begins: from now on dropped pages keep their bytes. One that is `isSparing` looks
+   * at a page that was dropped in an operation before only where it has had bytes of it lent.
+   * Returns what ends it.
+   */
+  beginUse(isSparing: boolean): number {
     this.#uses.add(++this.#now)
+    if (!isSparing) this.#lavish.add(this.#now)
     return this.#now
   }
 
   /** The transaction has ended: what only it could look at may be used again. Idempotent. */
   endUse(use: number): void {
     if (!this.#uses.delete(use)) return
+    this.#lavish.delete(use)
     this.frames.release(this.#oldestUse())
     this.trim()
     this.frames.shrink(Math.max(FREE_BYTES_KEPT, this.budgetBytes >>> 2))
+  }
+
+  /** An operation begins to look for its pages: nobody looks any more at what the last one did. */
+  beginDescent(): void {
+    if (this.frames.hasCooling && this.#walks === 0) this.frames.useCooled()
+  }
+
+  /** Within `walk` pages stay as they are through any number of descents. */
+  holding<T>(walk: () => T): T {
+    this.#walks++
+    try {
+      return walk()
+    } finally {
+      this.#walks--
+    }
   }
 
   /** Whether no transaction is open but the one that `use` stands for. */
@@ -137,9 +165,16 @@ export class Pager {
     this.#clearSlot(page)
     page.isResident = false
     page.kids = undefined
+    page.frameLinks = undefined
     unlink(page)
-    if (this.#uses.size > 0) this.frames.retire(page, this.#now)
-    else this.frames.give(page)
+    if (this.#uses.size === 0) this.frames.give(page)
+    else if (this.#mayBeSeen(page)) this.frames.retire(page, this.#now)
+    else this.frames.cool(page)
+  }
+
+  /** Whether an open transaction may look at this page again after the operation under way. */
+  #mayBeSeen(page: Page): boolean {
+    return this.#lavish.size > 0 || this.#walks > 0 || lentAt(page) >= this.#oldestUse()
   }
 
   /** Lets go of every page: the file is closed. */
@@ -167,12 +202,9 @@ export class Pager {
       const page = chunk[this.#hand % CHUNK_SIZE]
       this.#hand++
       if (page === undefined) continue
-      if (page.isTouched) {
-        page.isTouched = false
-      } else {
-        this.forget(page.pgid)
-        this.#evictions++
-      }
+      if (this.frames.takeMark(page)) continue
+      this.forget(page.pgid)
+      this.#evictions++
     }
     this.frames.compact(this.budgetBytes >>> 3)
   }

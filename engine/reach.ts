@@ -11,6 +11,10 @@ import type { Page } from './page.ts'
 
 /** Calls `visit` for each page or node of one tree, parents first, in key order. */
 export function walkTree(tree: Tree, visit: (ref: Page, depth: number) => void): void {
+  tree.pages.pager.holding(() => walk(tree, visit))
+}
+
+function walk(tree: Tree, visit: (ref: Page, depth: number) => void): void {
   const refs: Page[] = [tree.root()]
   const indexes: number[] = [0]
   let depth = 0

@@ -59,6 +59,40 @@ export class Tree {
   }
 
   /**
+   * As `find`, of a key that is only to be read: `leaf` is valid until the next call, and there is
+   * no path to edit along.
+   */
+  look(key: Uint8Array): number {
+    const { pages } = this
+    if (this.rootNode !== undefined) return this.find(key)
+    pages.pager.beginDescent()
+    const { pathRefs, pathIndexes } = pages
+    let ref = this.root()
+    let depth = 0
+    while (!ref.isLeaf) {
+      const index = branchIndex(ref, key)
+      const link = ref.frameLinks?.[index]
+      if (link !== undefined && link !== 0) {
+        const { lens, frames } = pages.pager
+        frames.look(lens, link)
+        this.leaf = lens
+        return lens.search(key)
+      }
+      pathRefs[depth] = ref
+      pathIndexes[depth] = index
+      ref = childAt(pages, pathRefs, pathIndexes, depth)
+      depth++
+    }
+    this.leaf = ref
+    const index = ref.search(key)
+    if (depth > 0 && ref.headShift >= 0) {
+      const parent = pathRefs[depth - 1] as Page
+      pages.pager.frames.linkFrame(parent, pathIndexes[depth - 1] as number, ref)
+    }
+    return index
+  }
+
+  /**
    * As `find`, of a key that is about to be put: the leaf is copied before it is searched, so that
    * a page that nobody has looked at for long comes from memory once.
    */
@@ -75,6 +109,7 @@ export class Tree {
   }
 
   #descend(key: Uint8Array): Page {
+    this.pages.pager.beginDescent()
     const { pathRefs, pathIndexes } = this.pages
     let ref = this.root()
     let depth = 0

@@ -9,6 +9,7 @@ import type { Allocation } from './allocation.ts'
 import { TREE_DEPTH_MAX } from './format.ts'
 import type { NodeEditor } from './node.ts'
 import type { Page } from './page.ts'
+import { lentAt } from './frames.ts'
 import type { Pager } from './pager.ts'
 
 const SCRIBBLE = 0xdb
@@ -30,7 +31,14 @@ export class TxPages {
   /** The path of the last descent by key: reused, so that a point read allocates nothing. */
   readonly pathRefs: Page[] = []
   readonly pathIndexes: number[] = new Array<number>(TREE_DEPTH_MAX).fill(0)
+  /**
+   * The file is larger than the memory meant for its pages: so pages are dropped while the
+   * transaction reads, and whoever stands on one must look whether it is still there.
+   */
+  readonly isSparing: boolean
   readonly #use: number
+  /** So many pages may still be kept for what is lent of them; beyond that copies are lent. */
+  #viewsLeft: number
   /** Bytes of values too large for a frame, put since nodes were last written. */
   #grown = 0
   #growthMax: number
@@ -42,7 +50,9 @@ export class TxPages {
     this.pageSizeBytes = pager.pageSizeBytes
     this.highWaterMark = highWaterMark
     this.#growthMax = pager.budgetBytes
-    this.#use = pager.beginUse()
+    this.isSparing = highWaterMark * pager.pageSizeBytes > pager.budgetBytes
+    this.#viewsLeft = this.isSparing ? pager.budgetBytes / pager.pageSizeBytes / 16 : Infinity
+    this.#use = pager.beginUse(this.isSparing)
   }
 
   page(pgid: number): Page {
@@ -66,7 +76,7 @@ export class TxPages {
    */
   own(page: Page): Page {
     if (page.pgid !== 0) this.freePage(page)
-    const isOurs = page.lentAt < this.#use && this.pager.isOnlyUse(this.#use)
+    const isOurs = lentAt(page) < this.#use && this.pager.isOnlyUse(this.#use)
     const node = isOurs && this.pager.takeOut(page) ? page : undefined
     if (node === undefined) {
       const copy = this.editor.fromPage(page)
@@ -116,7 +126,8 @@ export class TxPages {
 
   /**
    * The bytes `[start, end)` of a page, valid until the transaction ends. Those of a node, which
-   * move when it is edited, are a copy. Under KV_VERIFY=all all are, and scribbled over then.
+   * move when it is edited, are a copy; so is what a transaction lends beyond what may stay in memory
+   * for it. Under KV_VERIFY=all all are, and scribbled over then.
    */
   lend(ref: Page, start: number, end: number): Uint8Array {
     if (verifying) {
@@ -125,8 +136,17 @@ export class TxPages {
       return copy
     }
     if (ref.isNode) return copyRange(ref.buffer, start, end - start)
-    ref.lentAt = this.#use
-    return new Uint8Array(ref.buffer, start, end - start)
+    if (this.isSparing && ref.slab !== undefined && --this.#viewsLeft < 0) {
+      return copyRange(ref.buffer, start, end - start)
+    }
+    return this.view(ref, start, end)
+  }
+
+  /** As `lend`, always a view: the page keeps its bytes until the transaction ends. */
+  view(page: Page, start: number, end: number): Uint8Array {
+    if (page === this.pager.lens) this.pager.frames.noteLent(page, this.#use)
+    else page.lentAt = this.#use
+    return new Uint8Array(page.buffer, start, end - start)
   }
 
   /** Ends the life of everything that was lent, and of the nodes that no commit made pages of. */
