@@ -152,7 +152,17 @@ export class Cursor implements Entry {
     this.bucket.mustBeOpen()
     this.bucket.tx.pages.pager.beginDescent()
     this.#version = this.bucket.tree.version
-    this.#refs[0] = this.bucket.tree.root()
+    this.#stand(0, this.bucket.tree.root())
+  }
+
+  /** Has `page` on its path from now on, in place of what it had there. */
+  #stand(level: number, page: Page): void {
+    if (this.bucket.tx.pages.isSparing) {
+      page.holders++
+      const old = this.#refs[level]
+      if (old !== undefined) old.holders--
+    }
+    this.#refs[level] = page
   }
 
   /** Whether its path can't be trusted any more: it was edited, or pages of it were dropped. */
@@ -192,7 +202,7 @@ export class Cursor implements Entry {
     while (!ref.isLeaf) {
       this.#indexes[depth] = branchIndex(ref, key)
       ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
-      this.#refs[++depth] = ref
+      this.#stand(++depth, ref)
     }
     const index = ref.search(key)
     this.#depth = depth
@@ -206,7 +216,7 @@ export class Cursor implements Entry {
     while (!ref.isLeaf) {
       this.#indexes[depth] = 0
       ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
-      this.#refs[++depth] = ref
+      this.#stand(++depth, ref)
     }
     this.#indexes[depth] = 0
     this.#depth = depth
@@ -218,7 +228,7 @@ export class Cursor implements Entry {
     while (!ref.isLeaf) {
       this.#indexes[depth] = ref.count - 1
       ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
-      this.#refs[++depth] = ref
+      this.#stand(++depth, ref)
     }
     this.#indexes[depth] = Math.max(0, ref.count - 1)
     this.#depth = depth
@@ -232,7 +242,7 @@ export class Cursor implements Entry {
       if (level < 0) return false
       this.#indexes[level] = (this.#indexes[level] as number) + 1
       if (level === this.#depth) return true
-      this.#refs[level + 1] = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, level)
+      this.#stand(level + 1, childAt(this.bucket.tx.pages, this.#refs, this.#indexes, level))
       this.#descendFirst(level + 1)
       // Leaves that this transaction has emptied stand in the tree until it commits.
       if (this.#leafCount() > 0) return true
@@ -246,7 +256,7 @@ export class Cursor implements Entry {
       if (level < 0) return false
       this.#indexes[level] = (this.#indexes[level] as number) - 1
       if (level === this.#depth) return true
-      this.#refs[level + 1] = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, level)
+      this.#stand(level + 1, childAt(this.bucket.tx.pages, this.#refs, this.#indexes, level))
       this.#descendLast(level + 1)
       if (this.#leafCount() > 0) return true
     }

@@ -78,6 +78,8 @@ export class Page {
   pgid: number
   /** False once the cache has dropped the page; a link to it is then followed anew. */
   isResident = true
+  /** How many cursors stand on it or have it on their path, where pages may be dropped. */
+  holders = 0
   /** The one list that leads here: a page has one link at most, so dropping it drops the page. */
   linkKids: (Page | undefined)[] | undefined = undefined
   linkIndex = 0
@@ -108,6 +110,15 @@ export class Page {
       this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       this.readHeader(sizeBytes)
     }
+  }
+
+  /** Stands for another page from now on; nobody may know it as the one it was. */
+  renew(pgid: number): void {
+    this.pgid = pgid
+    this.isResident = true
+    this.isTouched = true
+    this.lentAt = 0
+    this.prefixSize = 0
   }
 
   /** Moves to a frame of a slab. */

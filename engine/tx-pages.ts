@@ -51,7 +51,7 @@ export class TxPages {
     this.highWaterMark = highWaterMark
     this.#growthMax = pager.budgetBytes
     this.isSparing = highWaterMark * pager.pageSizeBytes > pager.budgetBytes
-    this.#viewsLeft = this.isSparing ? pager.budgetBytes / pager.pageSizeBytes / 16 : Infinity
+    this.#viewsLeft = this.isSparing ? pager.budgetBytes / pager.pageSizeBytes / 64 : Infinity
     this.#use = pager.beginUse(this.isSparing)
   }
 
