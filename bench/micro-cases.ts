@@ -87,6 +87,7 @@ export function microCases(): MicroCase[] {
   const contentEnd = page.contentEnd()
   const ids = freeIds()
   const runPages = freelistRoom.freelistPages(FREE_IDS, PAGE_SIZE)
+  const freelistRun = new Uint8Array(runPages * PAGE_SIZE)
   const { compareRange } = bytesRoom
   const start = page.keyStart(ENTRIES >> 1)
   return [
@@ -113,7 +114,7 @@ export function microCases(): MicroCase[] {
     {
       name: `freelist of ${FREE_IDS} ids, encode`,
       calls: 1,
-      run: () => freelistRoom.encodeFreelistPage(9, ids, runPages, PAGE_SIZE),
+      run: () => freelistRoom.encodeFreelistPage(freelistRun, 9, ids, PAGE_SIZE),
     },
   ]
 }

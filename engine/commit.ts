@@ -149,8 +149,10 @@ class CommitPlan {
     const pageCount = freelistPages(listed.size, pageSizeBytes)
     const pgid = this.#allocation.take(pageCount)
     for (let i = 0; i < pageCount; i++) listed.delete(pgid + i)
-    const bytes = encodeFreelistPage(pgid, listed, pageCount, pageSizeBytes)
-    this.#freelistImage = new Page(pgid, bytes, 0, bytes.length)
+    const size = pageCount * pageSizeBytes
+    const bytes = this.#core.freelistRoom(size)
+    encodeFreelistPage(bytes, pgid, listed, pageSizeBytes)
+    this.#freelistImage = new Page(pgid, bytes, 0, size)
   }
 
   /** Step 2; true when the new size must be synced. */

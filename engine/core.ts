@@ -39,6 +39,7 @@ export class Core {
   allocation: Allocation | undefined = undefined
   /** Where pages are put together for one write; made when first needed. */
   writeBuffer: Uint8Array | undefined = undefined
+  #freelistBuffer: Uint8Array = new Uint8Array(0)
   /** Set by the failure after which nothing more may be written. */
   poison: unknown = undefined
   isPoisoned = false
@@ -52,6 +53,15 @@ export class Core {
     this.freelistRun = undefined
     this.persistFreelist = persistFreelist
     this.fileSizeBytes = file.size()
+  }
+
+  /** Where a commit makes the image of the freelist: `sizeBytes` of anything. */
+  freelistRoom(sizeBytes: number): Uint8Array {
+    // It may be long, and a buffer for each commit would wait long for the garbage collector.
+    if (this.#freelistBuffer.length < sizeBytes) {
+      this.#freelistBuffer = new Uint8Array(sizeBytes + (sizeBytes >>> 2))
+    }
+    return this.#freelistBuffer.subarray(0, sizeBytes)
   }
 
   /** The txids of all roots that must stay whole. */

@@ -25,13 +25,23 @@ function foreignPage(ids: readonly number[], sizeBytes = 1024, isWide = false): 
   return bytes
 }
 
+/** Bytes that were used before. */
+function roomOf(sizeBytes: number): Uint8Array {
+  return new Uint8Array(sizeBytes).fill(0xdb)
+}
+
 describe('a freelist page', () => {
   test.each([0, 1, 2, 126, 127, 65_533, 65_534, 65_535, 65_536, 65_537, 100_000])(
     'of %i ids is read back whole, at every page size',
     (count) => {
       for (const pageSizeBytes of [1024, 4096, 65536]) {
         const pageCount = freelistPages(count, pageSizeBytes)
-        const bytes = encodeFreelistPage(9, idsUpTo(count), pageCount, pageSizeBytes)
+        const bytes = encodeFreelistPage(
+          roomOf(pageCount * pageSizeBytes),
+          9,
+          idsUpTo(count),
+          pageSizeBytes,
+        )
         const ids = decodeFreelistPage(bytes, count + 2)
         expect(ids).toHaveLength(count)
         const isWhole = typeof ids !== 'string' && ids.every((id, i) => id === i + 2)
@@ -47,7 +57,9 @@ describe('a freelist page', () => {
       [65_536, 0xffff, 65_536n],
     ] as const) {
       const pageCount = freelistPages(count, 4096)
-      const view = new DataView(encodeFreelistPage(9, idsUpTo(count), pageCount, 4096).buffer)
+      const view = new DataView(
+        encodeFreelistPage(roomOf(pageCount * 4096), 9, idsUpTo(count), 4096).buffer,
+      )
       expect(view.getUint16(10, true)).toBe(field)
       expect(view.getBigUint64(16, true)).toBe(first)
       expect(view.getUint32(12, true)).toBe(pageCount - 1)
@@ -67,7 +79,7 @@ describe('a freelist page', () => {
   })
 
   test('may have room for more ids than it holds', () => {
-    const bytes = encodeFreelistPage(9, idsUpTo(10), 3, 1024)
+    const bytes = encodeFreelistPage(roomOf(3072), 9, idsUpTo(10), 1024)
     expect(decodeFreelistPage(bytes, 100)).toEqual([...idsUpTo(10)])
   })
 
@@ -119,7 +131,7 @@ describe('decodeFreelistPage()', () => {
   })
 
   test('finds a flipped bit anywhere in a sealed page', () => {
-    const sealed = encodeFreelistPage(9, setOf([3, 4, 8]), 1, 1024)
+    const sealed = encodeFreelistPage(roomOf(1024), 9, setOf([3, 4, 8]), 1024)
     // The id and the overflow count are checked by whoever reads the run, before.
     for (let at = 0; at < sealed.length; at++) {
       const bytes = sealed.slice()

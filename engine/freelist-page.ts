@@ -20,15 +20,18 @@ function freelistSize(count: number): number {
   return PAGE_HEADER_SIZE + 8 * (count >= FREELIST_COUNT_WIDE ? count + 1 : count)
 }
 
-/** The page run image, sealed. `pageCount` is at least `freelistPages(ids.size)`. */
+/**
+ * Fills `bytes`, and returns them, which are at least `freelistPages(ids.size)` pages, with the image of the page
+ * run `pgid`, sealed.
+ */
 export function encodeFreelistPage(
+  bytes: Uint8Array,
   pgid: number,
   ids: PageSet,
-  pageCount: number,
   pageSizeBytes: number,
 ): Uint8Array {
-  const bytes = new Uint8Array(pageCount * pageSizeBytes)
-  const view = new DataView(bytes.buffer)
+  const pageCount = bytes.length / pageSizeBytes
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const isWide = ids.size >= FREELIST_COUNT_WIDE
   writeU64(view, 0, pgid)
   view.setUint16(8, PAGE_FREELIST, true)
@@ -43,6 +46,7 @@ export function encodeFreelistPage(
     writeU64(view, at, id)
     at += 8
   })
+  bytes.fill(0, at)
   sealRun(bytes, view, 0, at, bytes.length)
   return bytes
 }

@@ -73,7 +73,12 @@ export function emptyImage(pageSizeBytes: number): Uint8Array {
   const base = { pageSizeBytes, flags: 0, rootPgid: 3, rootSequence: 0n, freelistPgid: 2 }
   image.set(encodeMetaPage({ ...base, highWaterMark: 4, txid: 0, slot: 0 }), 0)
   image.set(encodeMetaPage({ ...base, highWaterMark: 4, txid: 1, slot: 1 }), pageSizeBytes)
-  image.set(encodeFreelistPage(2, new PageSet(), 1, pageSizeBytes), 2 * pageSizeBytes)
+  encodeFreelistPage(
+    image.subarray(2 * pageSizeBytes, 3 * pageSizeBytes),
+    2,
+    new PageSet(),
+    pageSizeBytes,
+  )
   const leaf = 3 * pageSizeBytes
   const view = new DataView(image.buffer)
   view.setUint32(leaf, 3, true)

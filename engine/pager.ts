@@ -21,7 +21,7 @@ const CHUNK_SIZE = 1 << CHUNK_BITS
 /** Free frames below this are not worth being let go of. */
 const FREE_BYTES_KEPT = 4 * 1024 * 1024
 /** Objects of dropped pages kept for pages to come. */
-const SHELLS_MAX = 256
+const SHELLS_MAX = 2048
 
 export interface PagerStats {
   /** Bytes of page images in memory, those of an open write transaction not counted. */
@@ -175,9 +175,14 @@ export class Pager {
     page.kids = undefined
     page.frameLinks = undefined
     unlink(page)
-    if (this.#uses.size === 0) this.frames.give(page)
+    if (this.#uses.size === 0) this.#give(page)
     else if (this.#mayBeSeen(page)) this.frames.retire(page, this.#now)
     else this.#cool(page)
+  }
+
+  #give(page: Page): void {
+    if (page.slab !== undefined && this.#shells.length < SHELLS_MAX) this.#shells.push(page)
+    this.frames.give(page)
   }
 
   #cool(page: Page): void {
