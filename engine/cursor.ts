@@ -16,6 +16,7 @@ import { toBytes } from '../base/text.ts'
 import type { Bucket } from './bucket.ts'
 import { branchIndex, childAt } from './tree.ts'
 import type { Page } from './page.ts'
+import type { TxPages } from './tx-pages.ts'
 
 /**
  * What a cursor stands on. Lent: valid until the cursor moves, its bytes until the transaction
@@ -31,16 +32,22 @@ const FRESH = 0
 const ON_ENTRY = 1
 /** Between entries: behind a sought key that has no successor, or where a deleted entry was. */
 const BETWEEN = 2
-/** No tree has this version. */
+/** No tree has this version, and no transaction this epoch. */
 const STALE = -1
 
 export class Cursor implements Entry {
   readonly bucket: Bucket
+  readonly #pages: TxPages
   #state: typeof FRESH | typeof ON_ENTRY | typeof BETWEEN = FRESH
   readonly #refs: Page[] = []
   readonly #indexes: number[] = []
   #depth = 0
   #version = 0
+  /** The leaf and the element it stands on; `#refs` and `#indexes` are made to agree before a move. */
+  #leaf: Page | undefined = undefined
+  #index = 0
+  /** What `TxPages.epoch` was when it was known to stand on an entry. */
+  #epoch: number = STALE
   /** Whether pages can change or be dropped under it. */
   readonly #keepsKey: boolean
   /** The key of the position, where it may have to be found again. */
@@ -50,24 +57,25 @@ export class Cursor implements Entry {
   /** Made by `Bucket.cursor()` and `Tx.cursor()`. */
   constructor(bucket: Bucket) {
     this.bucket = bucket
-    this.#keepsKey = bucket.tx.writable || bucket.tx.pages.isSparing
+    this.#pages = bucket.tx.pages
+    this.#keepsKey = bucket.tx.writable || this.#pages.isSparing
   }
 
   /** The key it stands on, lent. Throws a TypeError when it stands on none. */
   get key(): Uint8Array {
-    const leaf = this.#mustBeOnEntry()
-    const index = this.#indexes[this.#depth] as number
-    const start = leaf.keyStart(index)
-    return this.bucket.tx.pages.lend(leaf, start, start + leaf.keySize(index))
+    if (this.#epoch !== this.#pages.epoch) this.#mustBeOnEntry()
+    const leaf = this.#leaf as Page
+    const start = leaf.keyStart(this.#index)
+    return this.#pages.lend(leaf, start, start + leaf.keySize(this.#index))
   }
 
   /** The value it stands on, lent; undefined where that is a bucket. */
   get value(): Uint8Array | undefined {
-    const leaf = this.#mustBeOnEntry()
-    const index = this.#indexes[this.#depth] as number
-    if (leaf.isBucket(index)) return undefined
-    const start = leaf.valueStart(index)
-    return this.bucket.tx.pages.lend(leaf, start, start + leaf.valueSize(index))
+    if (this.#epoch !== this.#pages.epoch) this.#mustBeOnEntry()
+    const leaf = this.#leaf as Page
+    if (leaf.isBucket(this.#index)) return undefined
+    const start = leaf.valueStart(this.#index)
+    return this.#pages.lend(leaf, start, start + leaf.valueSize(this.#index))
   }
 
   /** Moves to the first entry. */
@@ -91,17 +99,24 @@ export class Cursor implements Entry {
     this.#save(target, 0, target.length)
     this.#locate(target)
     if (this.#isOnLeafEntry() || this.#stepForward()) return this.#settle(true)
-    this.#state = BETWEEN
-    return undefined
+    return this.#leave(BETWEEN)
   }
 
   /** Moves to the next entry. At the last one it answers undefined and stays. */
   next(): Entry | undefined {
-    this.bucket.mustBeOpen()
-    if (this.#state === FRESH) return undefined
+    if (this.#epoch === this.#pages.epoch && this.#index + 1 < (this.#leaf as Page).count) {
+      this.#index++
+      if (this.#keepsKey) this.#saveKey()
+      return this
+    }
+    return this.#nextFarther()
+  }
+
+  #nextFarther(): Entry | undefined {
+    if (this.#isFresh()) return undefined
     if (this.#isDisturbed() && !this.#relocate()) {
       const isFound = this.#isOnLeafEntry() || this.#stepForward()
-      return isFound ? this.#settle(true) : this.#stayBetween()
+      return isFound ? this.#settle(true) : this.#leave(BETWEEN)
     }
     if (this.#stepForward()) return this.#settle(true)
     // Empty leaves behind the last entry, which only `bounds` lets stand in a file, were passed.
@@ -111,8 +126,7 @@ export class Cursor implements Entry {
 
   /** Moves to the entry before. At the first one it answers undefined and stays. */
   prev(): Entry | undefined {
-    this.bucket.mustBeOpen()
-    if (this.#state === FRESH) return undefined
+    if (this.#isFresh()) return undefined
     if (this.#isDisturbed()) this.#relocate()
     if (this.#stepBack()) return this.#settle(true)
     if (this.#state === ON_ENTRY && this.#leafCount() === 0) this.#stepForward()
@@ -127,10 +141,17 @@ export class Cursor implements Entry {
     this.bucket.mustBeWritable()
     this.#mustBeOnEntry()
     this.bucket.delete(this.#savedKey().slice())
-    this.#state = BETWEEN
+    this.#leave(BETWEEN)
   }
 
-  #mustBeOnEntry(): Page {
+  /** Before a move the long way: whether there is no position to move from. */
+  #isFresh(): boolean {
+    this.bucket.mustBeOpen()
+    if (this.#state === ON_ENTRY) this.#indexes[this.#depth] = this.#index
+    return this.#state === FRESH
+  }
+
+  #mustBeOnEntry(): void {
     this.bucket.mustBeOpen()
     if (this.#state !== ON_ENTRY) throw new TypeError('cursor: it does not stand on an entry')
     if (this.bucket.tree.version !== this.#version || !this.#isLeafThere()) {
@@ -140,24 +161,32 @@ export class Cursor implements Entry {
         throw new TypeError('cursor: its entry has been deleted')
       }
     }
-    return this.#refs[this.#depth] as Page
+    this.#trust()
+  }
+
+  /** Notes where it stands, so that as long as nothing happens it need not be checked again. */
+  #trust(): void {
+    this.#leaf = this.#refs[this.#depth] as Page
+    this.#index = this.#indexes[this.#depth] as number
+    // What stands on a page that may be dropped at any moment is checked each time.
+    if (!this.#pages.isSparing) this.#epoch = this.#pages.epoch
   }
 
   /** Whether the leaf it stands on is still in memory. */
   #isLeafThere(): boolean {
-    return !this.bucket.tx.pages.isSparing || (this.#refs[this.#depth] as Page).isResident
+    return !this.#pages.isSparing || (this.#refs[this.#depth] as Page).isResident
   }
 
   #begin(): void {
     this.bucket.mustBeOpen()
-    this.bucket.tx.pages.pager.beginDescent()
+    this.#pages.pager.beginDescent()
     this.#version = this.bucket.tree.version
     this.#stand(0, this.bucket.tree.root())
   }
 
   /** Has `page` on its path from now on, in place of what it had there. */
   #stand(level: number, page: Page): void {
-    if (this.bucket.tx.pages.isSparing) {
+    if (this.#pages.isSparing) {
       page.holders++
       const old = this.#refs[level]
       if (old !== undefined) old.holders--
@@ -168,8 +197,8 @@ export class Cursor implements Entry {
   /** Whether its path can't be trusted any more: it was edited, or pages of it were dropped. */
   #isDisturbed(): boolean {
     const { tx } = this.bucket
-    if (tx.pages.isSparing) {
-      tx.pages.pager.beginDescent()
+    if (this.#pages.isSparing) {
+      this.#pages.pager.beginDescent()
       if (!this.#isPathResident()) return true
     }
     if (!tx.writable) return false
@@ -201,7 +230,7 @@ export class Cursor implements Entry {
     let ref = this.#refs[0] as Page
     while (!ref.isLeaf) {
       this.#indexes[depth] = branchIndex(ref, key)
-      ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
+      ref = childAt(this.#pages, this.#refs, this.#indexes, depth)
       this.#stand(++depth, ref)
     }
     const index = ref.search(key)
@@ -215,7 +244,7 @@ export class Cursor implements Entry {
     let ref = this.#refs[depth] as Page
     while (!ref.isLeaf) {
       this.#indexes[depth] = 0
-      ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
+      ref = childAt(this.#pages, this.#refs, this.#indexes, depth)
       this.#stand(++depth, ref)
     }
     this.#indexes[depth] = 0
@@ -227,7 +256,7 @@ export class Cursor implements Entry {
     let ref = this.#refs[depth] as Page
     while (!ref.isLeaf) {
       this.#indexes[depth] = ref.count - 1
-      ref = childAt(this.bucket.tx.pages, this.#refs, this.#indexes, depth)
+      ref = childAt(this.#pages, this.#refs, this.#indexes, depth)
       this.#stand(++depth, ref)
     }
     this.#indexes[depth] = Math.max(0, ref.count - 1)
@@ -242,7 +271,7 @@ export class Cursor implements Entry {
       if (level < 0) return false
       this.#indexes[level] = (this.#indexes[level] as number) + 1
       if (level === this.#depth) return true
-      this.#stand(level + 1, childAt(this.bucket.tx.pages, this.#refs, this.#indexes, level))
+      this.#stand(level + 1, childAt(this.#pages, this.#refs, this.#indexes, level))
       this.#descendFirst(level + 1)
       // Leaves that this transaction has emptied stand in the tree until it commits.
       if (this.#leafCount() > 0) return true
@@ -256,7 +285,7 @@ export class Cursor implements Entry {
       if (level < 0) return false
       this.#indexes[level] = (this.#indexes[level] as number) - 1
       if (level === this.#depth) return true
-      this.#stand(level + 1, childAt(this.bucket.tx.pages, this.#refs, this.#indexes, level))
+      this.#stand(level + 1, childAt(this.#pages, this.#refs, this.#indexes, level))
       this.#descendLast(level + 1)
       if (this.#leafCount() > 0) return true
     }
@@ -267,29 +296,29 @@ export class Cursor implements Entry {
   }
 
   #settle(isOnEntry: boolean): Entry | undefined {
-    if (!isOnEntry) {
-      this.#state = FRESH
-      return undefined
-    }
+    if (!isOnEntry) return this.#leave(FRESH)
     this.#state = ON_ENTRY
     this.#version = this.bucket.tree.version
-    if (this.#keepsKey) {
-      const leaf = this.#refs[this.#depth] as Page
-      const index = this.#indexes[this.#depth] as number
-      this.#save(leaf.bytes, leaf.keyStart(index), leaf.keySize(index))
-    }
+    this.#trust()
+    if (this.#keepsKey) this.#saveKey()
     return this
+  }
+
+  #leave(state: typeof FRESH | typeof BETWEEN): undefined {
+    this.#state = state
+    this.#epoch = STALE
+  }
+
+  #saveKey(): void {
+    const leaf = this.#leaf as Page
+    this.#save(leaf.bytes, leaf.keyStart(this.#index), leaf.keySize(this.#index))
   }
 
   /** At an edge: the position is what it was, found again where empty leaves were passed. */
   #stay(): undefined {
     if (this.#state === BETWEEN || !this.bucket.tx.writable) return undefined
-    if (!this.#relocate()) this.#state = BETWEEN
-    return undefined
-  }
-
-  #stayBetween(): undefined {
-    this.#state = BETWEEN
+    if (this.#relocate()) this.#trust()
+    else this.#leave(BETWEEN)
     return undefined
   }
 

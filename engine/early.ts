@@ -85,6 +85,7 @@ function leavesOf(tree: Tree): Leaf[] {
   balance(tree)
   // Cursors find their place again.
   tree.version++
+  tree.pages.epoch++
   for (const level of nodeLevels(tree)) {
     for (const parent of level) {
       if (parent.isLeaf) continue

@@ -124,7 +124,8 @@ export class NodeEditor {
 
   /** Says whether the value of element `index` is a bucket. */
   mark(node: Page, index: number, isBucket: boolean): void {
-    node.view.setUint32(node.element(index), isBucket ? LEAF_FLAG_BUCKET : 0, true)
+    const flags = isBucket ? LEAF_FLAG_BUCKET : 0
+    node.view.setUint32(node.element(index), flags, true)
   }
 
   /** Gives element `index` another value. */
@@ -332,7 +333,8 @@ export class NodeEditor {
       const e = node.element(i)
       const from = page.element(i)
       node.bytes.set(page.bytes.subarray(from, from + ELEMENT_SIZE), e)
-      node.view.setUint32(node.isLeaf ? e + 4 : e, at - e, true)
+      const field = node.isLeaf ? e + 4 : e
+      node.view.setUint32(field, at - e, true)
       node.bytes.set(page.bytes.subarray(start, start + size), at)
     }
   }
@@ -396,7 +398,8 @@ export function splitIndex(node: Page, target: number): number | undefined {
 export function writeHeader(node: Page, pgid: number, overflow: number): void {
   const { view, base } = node
   writeU64(view, base, pgid)
-  view.setUint16(base + 8, node.isLeaf ? PAGE_LEAF : PAGE_BRANCH, true)
+  const flags = node.isLeaf ? PAGE_LEAF : PAGE_BRANCH
+  view.setUint16(base + 8, flags, true)
   view.setUint16(base + 10, node.count, true)
   view.setUint32(base + 12, overflow, true)
 }

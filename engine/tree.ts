@@ -148,6 +148,7 @@ export class Tree {
 
   #edited(): void {
     this.version++
+    this.pages.epoch++
     this.pages.isChanged = true
   }
 

@@ -26,6 +26,8 @@ export class TxPages {
   #nodes: Page[] = []
   /** Runs that no root will reach after the commit: [first, count, first, count, …]. */
   readonly freedRuns: number[] = []
+  /** Moves on with each edit and with the end: while it stands still, so does what was found. */
+  epoch = 0
   /** Something that a commit must write has happened. */
   isChanged = false
   /** The path of the last descent by key: reused, so that a point read allocates nothing. */
@@ -151,6 +153,7 @@ export class TxPages {
 
   /** Ends the life of everything that was lent, and of the nodes that no commit made pages of. */
   end(): void {
+    this.epoch++
     for (const bytes of this.#lent) bytes.fill(SCRIBBLE)
     this.#lent = []
     this.pathRefs.length = 0

@@ -189,6 +189,7 @@ export class Tx {
   close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
+    this.pages.epoch++
     this.pages.end()
     this.#host.ended(this)
   }
@@ -197,6 +198,7 @@ export class Tx {
     this.mustBeWritable()
     if (this.#isManaged) throw new TypeError('tx: it is ended by update(), not by hand')
     this.#state = 'committing'
+    this.pages.epoch++
   }
 
   #committed(): void {
