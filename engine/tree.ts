@@ -98,7 +98,9 @@ export class Tree {
    */
   findOwned(key: Uint8Array): number {
     this.#descend(key)
-    return this.#searchLeaf(this.#ownPath(), key)
+    const leaf = this.#ownPath()
+    this.pages.pager.frames.warm(leaf)
+    return this.#searchLeaf(leaf, key)
   }
 
   #searchLeaf(leaf: Page, key: Uint8Array): number {
