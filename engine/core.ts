@@ -55,6 +55,13 @@ export class Core {
     this.fileSizeBytes = file.size()
   }
 
+  /** What a transaction that begins now sees. */
+  sight(): { pager: Pager; meta: Meta; id: number; usedPages: number } {
+    const { pager, meta } = this
+    const free = this.isFreelistLoaded ? this.freelist.freeCount : 0
+    return { pager, meta, id: meta.txid, usedPages: meta.highWaterMark - free }
+  }
+
   /** Where a commit makes the image of the freelist: `sizeBytes` of anything. */
   freelistRoom(sizeBytes: number): Uint8Array {
     // It may be long, and a buffer for each commit would wait long for the garbage collector.

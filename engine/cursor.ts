@@ -43,7 +43,7 @@ export class Cursor implements Entry {
   readonly #indexes: number[] = []
   #depth = 0
   #version = 0
-  /** The leaf and the element it stands on; `#refs` and `#indexes` are made to agree before a move. */
+  /** The leaf and the element it stands on; `#refs` and `#indexes` agree with them after a move. */
   #leaf: Page | undefined = undefined
   #index = 0
   /** What `TxPages.epoch` was when it was known to stand on an entry. */

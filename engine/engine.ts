@@ -303,8 +303,7 @@ export class Engine {
   #beginRead(): Tx {
     this.#mustBeUsable()
     const core = this.#core
-    const { meta } = core
-    const tx = new Tx({ host: this.#host, pager: core.pager, meta, writable: false, id: meta.txid })
+    const tx = new Tx({ ...core.sight(), host: this.#host, writable: false })
     core.readers.add(tx)
     return tx
   }
@@ -319,7 +318,7 @@ export class Engine {
     if (!Number.isSafeInteger(id)) {
       throw core.pager.corruption(meta.slot, `no txid follows ${meta.txid}`)
     }
-    this.#writer = new Tx({ host: this.#host, pager: core.pager, meta, writable: true, id })
+    this.#writer = new Tx({ ...core.sight(), host: this.#host, writable: true, id })
     return this.#writer
   }
 

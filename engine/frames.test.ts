@@ -128,22 +128,28 @@ describe('Frames', () => {
     expect(frames.freeBytes).toBe(0)
   })
 
-  test('slabs grow with the memory meant for pages, to 4 MiB', () => {
-    for (const [budget, slab] of [
-      [0, SLAB_SIZE],
-      [64 * 1024 * 1024, 1024 * 1024],
-      [1024 * 1024 * 1024, 4 * 1024 * 1024],
-      [100_000_000, 1024 * 1024],
+  test('slabs grow with what there is, to a 64th of the memory meant for pages', () => {
+    const KIB = 1024
+    for (const [budget, sizes] of [
+      [0, [256, 512, 768]],
+      [64 * KIB * KIB, [256, 512, 1024, 2048, 3072]],
+      [100_000_000, [256, 512, 1024, 2048, 3072]],
+      [KIB * KIB * KIB, [256, 512, 1024, 2048, 4096, 8192, 12288, 16384]],
     ] as const) {
       const frames = new Frames(PAGE_SIZE, budget)
-      placed(frames)
-      expect(frames.sizeBytes).toBe(slab)
+      for (const size of sizes) {
+        placed(frames)
+        expect(frames.sizeBytes).toBe(size * KIB)
+        while (frames.freeBytes > 0) placed(frames)
+      }
     }
   })
 
   describe('links to frames', () => {
     function linked(): { frames: Frames; parent: Page; leaf: Page; lens: Page } {
-      const frames = new Frames(PAGE_SIZE)
+      const frames = new Frames(PAGE_SIZE, 2 ** 30)
+      // So that it stands in neither the first slab nor its first frame.
+      for (let i = 0; i < 300; i++) placed(frames)
       const [parent, leaf] = [placed(frames), placed(frames)]
       parent.count = 4
       Object.assign(leaf, { count: 300, headShift: 3, prefixSize: 9 })

@@ -78,13 +78,15 @@ export class Slab {
 
 export class Frames {
   readonly pageSizeBytes: number
-  readonly #framesPerSlab: number
+  /** Slabs grow to so many frames. */
+  readonly #slabFramesMax: number
   readonly #frameBits: number
   readonly #stride: number
   readonly #slabs: Set<Slab> = new Set<Slab>()
   /** The slabs by their index. */
   readonly #places: (Slab | undefined)[] = []
   readonly #withRetired: Set<Slab> = new Set<Slab>()
+  #frameCount = 0
   #freeSlabs: Slab[] = []
   #freeIndexes: number[] = []
   #coolingSlabs: Slab[] = []
@@ -101,12 +103,12 @@ export class Frames {
     const wanted = Math.min(SLAB_SIZE_MAX, Math.max(SLAB_SIZE_MIN, budgetBytes / SLABS_PER_BUDGET))
     const frameCount = Math.max(SLAB_FRAMES_MIN, wanted / pageSizeBytes)
     this.#frameBits = 31 - Math.clz32(frameCount)
-    this.#framesPerSlab = 1 << this.#frameBits
+    this.#slabFramesMax = 1 << this.#frameBits
   }
 
   /** Bytes of the frames of all slabs, whatever their state. */
   get sizeBytes(): number {
-    return this.#slabs.size * this.#framesPerSlab * this.pageSizeBytes
+    return this.#frameCount * this.pageSizeBytes
   }
 
   get retiredBytes(): number {
@@ -132,7 +134,7 @@ export class Frames {
   }
 
   /**
-   * Lets element `index` of a clean branch lead to the frame of `leaf`, a clean leaf that has heads.
+   * Lets element `index` of a clean branch lead to the frame of `leaf`, a clean one that has heads.
    * `lens` can be set on it then.
    */
   linkFrame(parent: Page, index: number, leaf: Page): void {
@@ -155,7 +157,7 @@ export class Frames {
   look(lens: Page, link: number): void {
     const number = link - 1
     const slab = this.#places[number >>> this.#frameBits] as Slab
-    const start = (number & (this.#framesPerSlab - 1)) * this.#stride
+    const start = (number & (this.#slabFramesMax - 1)) * this.#stride
     if (lens.slab !== slab) {
       lens.slab = slab
       lens.bytes = slab.bytes
@@ -255,7 +257,7 @@ export class Frames {
     slab.retiredAt = now
     this.#retiredCount++
     this.#withRetired.add(slab)
-    if (slab.retired.length === this.#framesPerSlab) this.#drop(slab)
+    if (slab.retired.length === slab.pages.length) this.#drop(slab)
   }
 
   /** Frees what was retired before `oldest`, when the oldest of those under way began. */
@@ -283,7 +285,7 @@ export class Frames {
     if (this.retiredBytes <= Math.max(limitBytes, this.#compactAbove)) return
     const sparse = new Set<Slab>()
     for (const slab of this.#withRetired) {
-      if (slab.retired.length * 2 >= this.#framesPerSlab) sparse.add(slab)
+      if (slab.retired.length * 2 >= slab.pages.length) sparse.add(slab)
     }
     this.#forgetFree(sparse)
     for (const slab of sparse) {
@@ -300,10 +302,9 @@ export class Frames {
     if (this.freeBytes <= keepBytes) return
     const surplus = new Set<Slab>()
     let keep = this.freeBytes - keepBytes
-    const slabSize = this.#framesPerSlab * this.pageSizeBytes
     for (const slab of this.#slabs) {
-      if (keep < slabSize) break
-      if (slab.liveCount > 0 || slab.retired.length > 0) continue
+      const slabSize = slab.pages.length * this.pageSizeBytes
+      if (keep < slabSize || slab.liveCount > 0 || slab.retired.length > 0) continue
       surplus.add(slab)
       keep -= slabSize
     }
@@ -315,6 +316,7 @@ export class Frames {
   clear(): void {
     this.#slabs.clear()
     this.#places.length = 0
+    this.#frameCount = 0
     this.#withRetired.clear()
     this.#freeSlabs = []
     this.#freeIndexes = []
@@ -341,11 +343,16 @@ export class Frames {
   #grow(): Slab {
     let place = this.#places.indexOf(undefined)
     if (place < 0) place = this.#places.length
-    const slab = new Slab(place, this.#framesPerSlab, this.pageSizeBytes)
+    // As much again as there is, so that opening a file to look at a page takes little.
+    const least = Math.max(SLAB_FRAMES_MIN, SLAB_SIZE_MIN / this.pageSizeBytes)
+    const wanted = Math.max(least, 1 << (31 - Math.clz32(this.#frameCount)))
+    const frameCount = Math.min(this.#slabFramesMax, wanted)
+    const slab = new Slab(place, frameCount, this.pageSizeBytes)
     this.#places[place] = slab
+    this.#frameCount += frameCount
     this.#slabs.add(slab)
     // In falling order, so that frames are taken in rising order.
-    for (let index = this.#framesPerSlab - 1; index > 0; index--) {
+    for (let index = frameCount - 1; index > 0; index--) {
       this.#freeSlabs.push(slab)
       this.#freeIndexes.push(index)
     }
@@ -381,6 +388,7 @@ export class Frames {
   #letGo(slab: Slab): void {
     this.#slabs.delete(slab)
     this.#places[slab.index] = undefined
+    this.#frameCount -= slab.pages.length
   }
 
   #scribble(slab: Slab, index: number): void {

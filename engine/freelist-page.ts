@@ -21,8 +21,8 @@ function freelistSize(count: number): number {
 }
 
 /**
- * Fills `bytes`, and returns them, which are at least `freelistPages(ids.size)` pages, with the image of the page
- * run `pgid`, sealed.
+ * Fills `bytes` with the sealed image of the page run `pgid`, and returns them. They are at least
+ * `freelistPages(ids.size)` pages.
  */
 export function encodeFreelistPage(
   bytes: Uint8Array,

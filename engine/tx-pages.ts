@@ -34,8 +34,8 @@ export class TxPages {
   readonly pathRefs: Page[] = []
   readonly pathIndexes: number[] = new Array<number>(TREE_DEPTH_MAX).fill(0)
   /**
-   * The file is larger than the memory meant for its pages: so pages are dropped while the
-   * transaction reads, and whoever stands on one must look whether it is still there.
+   * What it sees is larger than the memory meant for pages: so pages are dropped while it reads,
+   * and whoever stands on one must look whether it is still there.
    */
   readonly isSparing: boolean
   readonly #use: number
@@ -46,13 +46,14 @@ export class TxPages {
   #growthMax: number
   #lent: Uint8Array[] = []
 
-  constructor(pager: Pager, highWaterMark: number) {
+  /** `usedPages`: how many pages what it sees may take. */
+  constructor(pager: Pager, highWaterMark: number, usedPages: number) {
     this.pager = pager
     this.editor = pager.editor
     this.pageSizeBytes = pager.pageSizeBytes
     this.highWaterMark = highWaterMark
     this.#growthMax = pager.budgetBytes
-    this.isSparing = highWaterMark * pager.pageSizeBytes > pager.budgetBytes
+    this.isSparing = usedPages * pager.pageSizeBytes > pager.budgetBytes
     this.#viewsLeft = this.isSparing ? pager.budgetBytes / pager.pageSizeBytes / 64 : Infinity
     this.#use = pager.beginUse(this.isSparing)
   }
@@ -128,8 +129,8 @@ export class TxPages {
 
   /**
    * The bytes `[start, end)` of a page, valid until the transaction ends. Those of a node, which
-   * move when it is edited, are a copy; so is what a transaction lends beyond what may stay in memory
-   * for it. Under KV_VERIFY=all all are, and scribbled over then.
+   * move when it is edited, are a copy; so is what a transaction lends beyond what may stay in
+   * memory for it. Under KV_VERIFY=all all are, and scribbled over then.
    */
   lend(ref: Page, start: number, end: number): Uint8Array {
     if (verifying) {

@@ -30,6 +30,8 @@ export interface TxSetup {
   readonly host: TxHost
   readonly pager: Pager
   readonly meta: Meta
+  /** How many pages what it sees may take. */
+  readonly usedPages: number
   readonly writable: boolean
   /** The number the commit will have, or for a reader that of the root it sees. */
   readonly id: number
@@ -55,7 +57,7 @@ export class Tx {
     this.writable = setup.writable
     this.meta = setup.meta
     this.#host = setup.host
-    this.pages = new TxPages(setup.pager, setup.meta.highWaterMark)
+    this.pages = new TxPages(setup.pager, setup.meta.highWaterMark, setup.usedPages)
     const tree = new Tree(this.pages, setup.meta.rootPgid, undefined)
     this.root = new Bucket(this, tree, setup.meta.rootSequence)
   }
