@@ -247,6 +247,42 @@ describe('Cursor in an edited bucket', () => {
     })
   })
 
+  test('keeps its place when another bucket is edited', async () => {
+    await withEngine((engine) => {
+      fillLetters(engine)
+      engine.update((tx) => {
+        const other = tx.createBucket('other')
+        const cursor = bucketOf(tx, 'b').cursor()
+        cursor.first()
+        for (const letter of LETTERS) {
+          other.put(letter, '')
+          expect(keyText(cursor)).toBe(letter)
+          other.delete(letter)
+          expect(Buffer.from(cursor.value ?? '').toString()).toBe(`value of ${letter}`)
+          cursor.next()
+        }
+      })
+    })
+  })
+
+  test('keeps its place when its delete() is refused', async () => {
+    await withEngine((engine) => {
+      engine.update((tx) => {
+        const bucket = tx.createBucket('b')
+        bucket.put('a', '')
+        bucket.put('b', '')
+        bucket.createBucket('c')
+        const cursor = bucket.cursor()
+        cursor.first()
+        cursor.next()
+        cursor.next()
+        expect(() => cursor.delete()).toThrow(expect.objectContaining({ code: 'KV_WRONG_KIND' }))
+        expect(keyText(cursor)).toBe('c')
+        expect(keyText(cursor.prev())).toBe('b')
+      })
+    })
+  })
+
   test('keeps its place when splits move its entry to other pages', async () => {
     await withEngine((engine) => {
       fillWide(engine, 30)

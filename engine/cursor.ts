@@ -147,13 +147,19 @@ export class Cursor implements Entry {
   /** Before a move the long way: whether there is no position to move from. */
   #isFresh(): boolean {
     this.bucket.mustBeOpen()
-    if (this.#state === ON_ENTRY) this.#indexes[this.#depth] = this.#index
+    if (this.#state === ON_ENTRY) this.#notePlace()
     return this.#state === FRESH
+  }
+
+  /** The short way of `next` moves `#index` alone: the path must know before it is looked at. */
+  #notePlace(): void {
+    this.#indexes[this.#depth] = this.#index
   }
 
   #mustBeOnEntry(): void {
     this.bucket.mustBeOpen()
     if (this.#state !== ON_ENTRY) throw new TypeError('cursor: it does not stand on an entry')
+    this.#notePlace()
     if (this.bucket.tree.version !== this.#version || !this.#isLeafThere()) {
       if (!this.#relocate()) {
         // Its path leads to a neighbour now: it must be found again by the next move too.

@@ -165,6 +165,14 @@ export const CANARIES: readonly Canary[] = [
     testName: 'Cursor in an edited bucket',
   },
   {
+    name: 'a cursor back where its path was when another bucket is edited',
+    file: 'engine/cursor.ts',
+    find: "entry')\n    this.#notePlace()\n",
+    replace: "entry')\n",
+    test: 'engine/cursor.test.ts',
+    testName: 'Cursor in an edited bucket',
+  },
+  {
     name: 'a leaf found by the number of a frame that it has left',
     file: 'engine/frames.ts',
     find: '    strike(page)\n    slab.pages',

@@ -24,6 +24,8 @@ export type Move =
   | { readonly do: 'remove'; readonly key: KeyChoice }
   /** Deletes the entry that it stands on, past the cursor. */
   | { readonly do: 'remove-here' }
+  /** Edits another bucket: of that the cursor must know nothing. */
+  | { readonly do: 'put-elsewhere'; readonly key: KeyChoice; readonly size: number }
   | { readonly do: 'sweep'; readonly count: number; readonly isBackward: boolean }
 
 /** One call, or one burst of alike calls, in bucket number `at` of those that exist. */
@@ -133,6 +135,10 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('seek' as const), key }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('put' as const), key, size: valueSize }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('remove' as const), key }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('put-elsewhere' as const), key, size: valueSize }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({

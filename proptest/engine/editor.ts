@@ -291,6 +291,11 @@ export class Editor {
       case 'remove':
         this.#delete(twin, keyOf(move.key, twin.model))
         break
+      case 'put-elsewhere': {
+        const other = this.#twinBeside(twin)
+        if (other !== undefined) this.#put(other, keyOf(move.key, other.model), move.size)
+        break
+      }
       case 'remove-here':
         if (model.current !== undefined) this.#delete(twin, model.current)
         break
@@ -331,6 +336,13 @@ export class Editor {
     this.isTouched = true
     const name = poolKey(0, 0)
     return { bucket: this.#tx.createBucket(bytesOf(name)), model: this.#root.createBucket(name) }
+  }
+
+  #twinBeside(twin: Twin): Twin | undefined {
+    const paths = bucketPaths(this.#root).slice(1)
+    const path = paths.find((candidate) => modelAt(this.#root, candidate) !== twin.model)
+    if (path === undefined) return undefined
+    return { bucket: this.#bucketAt(path), model: modelAt(this.#root, path) }
   }
 
   #doorAt(path: readonly string[]): Tx | Bucket {
