@@ -79,6 +79,7 @@ export type Step =
   | {
       readonly step: 'reopen'
       readonly freelist: 'sync' | 'scan'
+      readonly cachePages: number
       /** Looks at the generation before on the way. */
       readonly peeksPrevious: boolean
     }
@@ -86,9 +87,15 @@ export type Step =
 export interface Program {
   readonly pageSizeBytes: number
   readonly freelist: 'sync' | 'scan'
+  readonly cachePages: number
   readonly steps: readonly Step[]
 }
 
+/**
+ * With sixteen, pages are dropped and read again and large transactions write some early; with
+ * many, cursors and lookups go the short ways of a file that fits.
+ */
+const cachePages = fc.constantFrom(16, 8192)
 const bucketNumber = fc.nat(30)
 const order = fc.constantFrom<Order>('up', 'down', 'mixed')
 
@@ -272,6 +279,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       step: fc.constant('reopen' as const),
       freelist: fc.constantFrom('sync' as const, 'scan' as const),
+      cachePages,
       peeksPrevious: fc.boolean(),
     }),
   },
@@ -282,6 +290,7 @@ export function programs(pageSizes: readonly number[], stepsMax: number): fc.Arb
   return fc.record({
     pageSizeBytes: fc.constantFrom(...pageSizes),
     freelist: fc.constantFrom('sync' as const, 'scan' as const),
+    cachePages,
     steps: fc.array(step, { minLength: 1, maxLength: stepsMax, size: 'max' }),
   })
 }
@@ -329,6 +338,7 @@ export function churns(pageSizeBytes: number, stepsMax: number): fc.Arbitrary<Pr
   return fc.record({
     pageSizeBytes: fc.constant(pageSizeBytes),
     freelist: fc.constantFrom('sync' as const, 'scan' as const),
+    cachePages,
     steps: fc.array(churnStep, { minLength: 1, maxLength: stepsMax, size: 'max' }),
   })
 }

@@ -28,15 +28,18 @@ export async function runProgram(program: Program): Promise<void> {
 
 function open(
   disk: MemoryDisk,
-  options: { readonly freelist: 'sync' | 'scan'; readonly pageSizeBytes?: number },
+  options: {
+    readonly freelist: 'sync' | 'scan'
+    readonly cachePages: number
+    readonly pageSizeBytes?: number
+  },
 ): Promise<Engine> {
-  const { freelist, pageSizeBytes } = options
+  const { freelist, cachePages, pageSizeBytes } = options
   return openEngine(PATH, {
     disk,
     freelist,
     lock: 'none',
-    // Sixteen pages: they are dropped and read again, and large transactions write some early.
-    cacheBytes: 16 * Math.max(1024, pageSizeBytes ?? 1024),
+    cacheBytes: cachePages * Math.max(1024, pageSizeBytes ?? 1024),
     ...(pageSizeBytes === undefined ? {} : { pageSizeBytes }),
   })
 }
@@ -84,7 +87,7 @@ class ProgramRun {
 
   async end(): Promise<void> {
     for (const reader of this.#readers) compareReader(reader)
-    await this.#reopen({ step: 'reopen', freelist: 'sync', peeksPrevious: true })
+    await this.#reopen({ step: 'reopen', freelist: 'sync', cachePages: 16, peeksPrevious: true })
     this.#verify()
     await this.#engine.close()
   }
