@@ -23,20 +23,31 @@
 import { assert } from '../base/assert.ts'
 import { PageSet } from './page-set.ts'
 
-interface PendingEntry {
-  /** The transaction that freed these pages. */
-  readonly txid: number
-  pgids: number[]
-  /** For each page the transaction that allocated it, 0 where unknown. */
-  allocatedBy: number[]
-  /** The pin that decided when the pages were last weighed; -2 before that. */
-  weighedBy: number
+/** Pages that may not be reused yet, three numbers each. */
+class PendingPages {
+  readonly pgids: number[] = []
+  /** The transaction that allocated the page, 0 where unknown. */
+  readonly born: number[] = []
+  /** The transaction that freed it. */
+  readonly freedBy: number[] = []
+
+  add(pgid: number, born: number, freedBy: number): void {
+    this.pgids.push(pgid)
+    this.born.push(born)
+    this.freedBy.push(freedBy)
+  }
 }
 
 export class Freelist {
   #free = new PageSet()
-  #pending: PendingEntry[] = []
-  /** The ids in `#pending`. */
+  /** Pages freed since pins were last looked at. */
+  #unweighed = new PendingPages()
+  /**
+   * The other pending pages by a pin that can reach them, so that as long as it stands nobody looks
+   * at them: there may be as many as the file has pages.
+   */
+  readonly #heldBy = new Map<number, PendingPages>()
+  /** The ids of all pending pages. */
   #pendingSet = new PageSet()
   #allocatedBy = new Map<number, number>()
   #onFree: (pgid: number) => void = () => {}
@@ -114,7 +125,6 @@ export class Freelist {
   /** Records the runs [first, count, first, count, …] that committed transaction `txid` freed. */
   addPending(txid: number, runs: readonly number[]): void {
     if (runs.length === 0) return
-    const entry: PendingEntry = { txid, pgids: [], allocatedBy: [], weighedBy: -2 }
     for (let i = 0; i < runs.length; i += 2) {
       const first = runs[i] as number
       const count = runs[i + 1] as number
@@ -122,11 +132,9 @@ export class Freelist {
       this.#allocatedBy.delete(first)
       for (let k = 0; k < count; k++) {
         assert(this.#pendingSet.add(first + k), () => `freelist: page ${first + k} is freed twice`)
-        entry.pgids.push(first + k)
-        entry.allocatedBy.push(allocatedBy)
+        this.#unweighed.add(first + k, allocatedBy, txid)
       }
     }
-    this.#pending.push(entry)
   }
 
   /**
@@ -134,43 +142,40 @@ export class Freelist {
    * txids, in any order.
    */
   release(pins: readonly number[], onFree: (pgid: number) => void = () => {}): void {
-    if (this.#pending.length === 0) return
+    if (this.#pendingSet.size === 0) return
     this.#onFree = onFree
     const sorted = [...pins].sort((a, b) => a - b)
-    const kept: PendingEntry[] = []
-    for (const entry of this.#pending) {
+    for (const [pin, pages] of this.#heldBy) {
+      if (sorted.includes(pin)) continue
+      this.#heldBy.delete(pin)
+      this.#weigh(pages, sorted)
+    }
+    if (this.#unweighed.pgids.length === 0) return
+    const pages = this.#unweighed
+    this.#unweighed = new PendingPages()
+    this.#weigh(pages, sorted)
+  }
+
+  /** Frees each page that none of `pins`, in ascending order, can reach; the others are held. */
+  #weigh({ pgids, born, freedBy }: PendingPages, pins: readonly number[]): void {
+    let newestBelow = -1
+    for (let i = 0; i < pgids.length; i++) {
+      const pgid = pgids[i] as number
+      const since = born[i] as number
+      const until = freedBy[i] as number
       // Some pin in [A, T−1] exists if and only if the newest pin older than T is A or newer.
-      let newestBelow = -1
-      for (const pin of sorted) if (pin < entry.txid) newestBelow = pin
-      if (newestBelow < 0) this.#releaseAll(entry)
-      else if (entry.weighedBy === newestBelow) kept.push(entry)
-      else if (this.#releaseYounger(entry, newestBelow)) kept.push(entry)
-    }
-    this.#pending = kept
-  }
-
-  #releaseAll(entry: PendingEntry): void {
-    for (const pgid of entry.pgids) this.#settle(pgid)
-  }
-
-  /** Frees the pages that were allocated after the root `newestBelow`; returns whether any stay. */
-  #releaseYounger(entry: PendingEntry, newestBelow: number): boolean {
-    const pgids: number[] = []
-    const allocatedBy: number[] = []
-    for (let i = 0; i < entry.pgids.length; i++) {
-      const pgid = entry.pgids[i] as number
-      const born = entry.allocatedBy[i] as number
-      if (newestBelow >= born) {
-        pgids.push(pgid)
-        allocatedBy.push(born)
-      } else {
-        this.#settle(pgid)
+      if (i === 0 || until !== freedBy[i - 1]) {
+        newestBelow = pins.findLast((pin) => pin < until) ?? -1
       }
+      if (newestBelow < since) this.#settle(pgid)
+      else this.#hold(newestBelow, pgid, since, until)
     }
-    entry.pgids = pgids
-    entry.allocatedBy = allocatedBy
-    entry.weighedBy = newestBelow
-    return pgids.length > 0
+  }
+
+  #hold(pin: number, pgid: number, born: number, freedBy: number): void {
+    let pages = this.#heldBy.get(pin)
+    if (pages === undefined) this.#heldBy.set(pin, (pages = new PendingPages()))
+    pages.add(pgid, born, freedBy)
   }
 
   #settle(pgid: number): void {
@@ -207,8 +212,8 @@ export class Freelist {
     return this.#free[Symbol.iterator]()
   }
 
-  /** Pending ids, oldest transaction first. */
-  *pendingIds(): Generator<number, void, undefined> {
-    for (const entry of this.#pending) yield* entry.pgids
+  /** Pending ids in ascending order. */
+  pendingIds(): IterableIterator<number> {
+    return this.#pendingSet[Symbol.iterator]()
   }
 }
