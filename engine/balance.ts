@@ -17,19 +17,26 @@ import type { Page } from './page.ts'
 import type { Tree } from './tree.ts'
 import { childAt, splitNode } from './tree.ts'
 
-/** Brings the changed part of a tree into the shape in which it can be written. */
-export function balance(tree: Tree): void {
-  if (tree.rootNode === undefined) return
+/**
+ * Brings the changed part of a tree into the shape in which it can be written. Returns its nodes by
+ * depth, each level in key order.
+ */
+export function balance(tree: Tree): Page[][] {
+  const { rootNode } = tree
+  if (rootNode === undefined) return []
   const levels = nodeLevels(tree)
+  let isReshaped = false
   for (let depth = levels.length - 1; depth >= 0; depth--) {
-    for (const node of levels[depth] as Page[]) if (!node.isLeaf) settleChildren(tree, node)
+    for (const node of levels[depth] as Page[]) {
+      if (!node.isLeaf && settleChildren(tree, node)) isReshaped = true
+    }
   }
   lowerRoot(tree)
   tree.splitRoot(tree.cut(false))
+  return isReshaped || tree.rootNode !== rootNode ? nodeLevels(tree) : levels
 }
 
-/** The nodes of a tree by depth, each level in key order. */
-export function nodeLevels(tree: Tree): Page[][] {
+function nodeLevels(tree: Tree): Page[][] {
   const levels: Page[][] = []
   if (tree.rootNode === undefined) return levels
   let level: Page[] = [tree.rootNode]
@@ -48,18 +55,24 @@ export function nodeLevels(tree: Tree): Page[][] {
   return levels
 }
 
-/** Merges, splits and names the children of a branch whose grandchildren are settled. */
-function settleChildren(tree: Tree, parent: Page): void {
+/**
+ * Merges, splits and names the children of a branch whose grandchildren are settled. Returns whether
+ * nodes have come or gone.
+ */
+function settleChildren(tree: Tree, parent: Page): boolean {
   const { editor } = tree.pages
+  let isReshaped = false
   for (let i = 0; i < parent.count;) {
     const child = childNode(parent, i)
     if (child === undefined) {
       i++
     } else if (child.count === 0) {
       editor.remove(parent, i)
+      isReshaped = true
     } else if (parent.count > 1 && isThin(tree, child)) {
       // The merged node stands one to the left, and may still be thin.
       i = mergeAt(tree, parent, i === 0 ? 0 : i - 1)
+      isReshaped = true
     } else {
       i++
     }
@@ -68,8 +81,11 @@ function settleChildren(tree: Tree, parent: Page): void {
     const child = childNode(parent, i)
     if (child === undefined) continue
     // Makes the separator what it must be, too.
-    i = splitNode(tree.pages, child, { parent, index: i }, tree.cut(false))
+    const last = splitNode(tree.pages, child, { parent, index: i }, tree.cut(false))
+    if (last !== i) isReshaped = true
+    i = last
   }
+  return isReshaped
 }
 
 function isThin(tree: Tree, node: Page): boolean {

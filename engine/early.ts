@@ -9,7 +9,7 @@
  */
 
 import { isKvError } from '../base/errors.ts'
-import { balance, nodeLevels } from './balance.ts'
+import { balance } from './balance.ts'
 import type { Core } from './core.ts'
 import { BUCKET_HEADER_SIZE, pagesFor } from './format.ts'
 import { readBucketHeader } from './inline.ts'
@@ -82,11 +82,11 @@ function dropPassedOver(core: Core): void {
 function leavesOf(tree: Tree): Leaf[] {
   const leaves: Leaf[] = []
   if (tree.rootNode === undefined) return leaves
-  balance(tree)
+  const levels = balance(tree)
   // Cursors find their place again.
   tree.version++
   tree.pages.epoch++
-  for (const level of nodeLevels(tree)) {
+  for (const level of levels) {
     for (const parent of level) {
       if (parent.isLeaf) continue
       for (let index = 0; index < parent.count; index++) {

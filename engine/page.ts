@@ -90,7 +90,7 @@ export class Page {
   sizeBytes: number
   /** The slab whose frame it stands in; undefined where it has a buffer of its own. */
   slab: Slab | undefined = undefined
-  /** Of a node: bytes of header, elements, keys and values. */
+  /** Bytes of header, elements, keys and values; 0 where unknown, which a node never is. */
   used = 0
   /** Of a node: something was taken away, so it may have become too thin. */
   isShrunk = false
@@ -119,6 +119,7 @@ export class Page {
     this.isTouched = true
     this.lentAt = 0
     this.prefixSize = 0
+    this.used = 0
   }
 
   /** Moves to a frame of a slab. */
@@ -319,7 +320,7 @@ export class Page {
 
   /** Where the last value (or key, in a branch) ends: the first byte of the tail. */
   contentEnd(): number {
-    return this.isNode
+    return this.used > 0
       ? this.base + this.used
       : contentEndOf(this.view, this.base, this.isLeaf, this.count)
   }

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { SEAL_MAGIC, checkSeal, sealRun } from './seal.ts'
 
@@ -40,6 +41,22 @@ describe('sealRun()', () => {
     expect(view.getUint32(24, true)).toBe(SEAL_MAGIC)
     // Worked out with another implementation: Python's zlib.crc32 over the same 28 bytes.
     expect(view.getUint32(28, true)).toBe(0xc0bd93c1)
+  })
+})
+
+describe('a sealed run with a long tail', () => {
+  test('has the checksum of all its bytes, zeros included', () => {
+    for (const size of [1024, 4096, 65_536]) {
+      for (let contentEnd = 16; contentEnd < size; contentEnd += 1 + (contentEnd >>> 3)) {
+        const bytes = new Uint8Array(size)
+        for (let i = 0; i < contentEnd; i++) bytes[i] = i * 31 + (i >>> 8)
+        const view = new DataView(bytes.buffer)
+        sealRun(bytes, view, 0, contentEnd, size)
+        if (size - contentEnd < 8) continue
+        const sum = crc32(bytes.subarray(0, size - 4))
+        expect(view.getUint32(size - 4, true), `${contentEnd} of ${size}`).toBe(sum)
+      }
+    }
   })
 })
 

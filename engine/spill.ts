@@ -4,7 +4,7 @@
  */
 
 import type { Bucket } from './bucket.ts'
-import { balance, nodeLevels } from './balance.ts'
+import { balance } from './balance.ts'
 import { pagesFor } from './format.ts'
 import { encodeBucketHeader, encodeInlineBucket, isInlineable } from './inline.ts'
 import type { Page } from './page.ts'
@@ -37,8 +37,7 @@ export function spill(root: Bucket, allocate: Allocate): PlacedNode[] {
     if (value === undefined) continue
     parent?.tree.put(Buffer.from(name, 'latin1'), value, true)
   }
-  balance(root.tree)
-  place(root, allocate, placed)
+  place(root, balance(root.tree), allocate, placed)
   return placed
 }
 
@@ -67,25 +66,30 @@ function spillBucket(
     const image = page.bytes.subarray(page.base, page.base + page.sizeBytes)
     return Buffer.concat([header, image])
   }
-  balance(tree)
+  const levels = balance(tree)
   const root = tree.rootNode
   if (root !== undefined && isInlineable(root, tree.pages.pageSizeBytes)) {
     return encodeInlineBucket(root, sequence)
   }
-  place(bucket, allocate, placed)
+  place(bucket, levels, allocate, placed)
   return encodeBucketHeader(tree.rootPgid, sequence)
 }
 
 /**
  * Gives each node of a bucket's tree a run, leaves first and in key order, so that scans read on.
+ * `levels`: its nodes by depth.
  */
-function place(bucket: Bucket, allocate: Allocate, placed: PlacedNode[]): void {
+function place(
+  bucket: Bucket,
+  levels: readonly (readonly Page[])[],
+  allocate: Allocate,
+  placed: PlacedNode[],
+): void {
   const { tree } = bucket
   const root = tree.rootNode
   if (root === undefined) return
-  const levels = nodeLevels(tree)
-  for (const level of levels.reverse()) {
-    for (const node of level) {
+  for (let depth = levels.length - 1; depth >= 0; depth--) {
+    for (const node of levels[depth] as readonly Page[]) {
       const pageCount = pagesFor(node.packedSize(), tree.pages.pageSizeBytes)
       node.pgid = allocate(pageCount)
       placed.push({ node, pageCount })

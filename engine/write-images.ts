@@ -70,6 +70,9 @@ function joined(core: Core, pages: readonly Page[], { from, to, size }: Run): Ui
 }
 
 function imageOf(core: Core, page: Page): Uint8Array {
-  if (page.isNode) core.pager.editor.seal(page)
+  if (page.isNode) {
+    core.pager.frames.warm(page)
+    core.pager.editor.seal(page)
+  }
   return page.bytes.subarray(page.base, page.base + page.sizeBytes)
 }
