@@ -56,8 +56,8 @@ function nodeLevels(tree: Tree): Page[][] {
 }
 
 /**
- * Merges, splits and names the children of a branch whose grandchildren are settled. Returns whether
- * nodes have come or gone.
+ * Merges, splits and names the children of a branch whose grandchildren are settled. Returns
+ * whether nodes have come or gone.
  */
 function settleChildren(tree: Tree, parent: Page): boolean {
   const { editor } = tree.pages
