@@ -11,7 +11,8 @@ export const USAGE: string = `Usage: npm run bench -- [options]
 Measures the built library beside its peers, in interleaved rounds.
 
   --keys N          keys in the files (default 1000000)
-  --lookups N       random reads in a round (default: as many as keys, 200000 to 1000000)
+  --lookups N       random reads in a round (default: as many as keys, 200000 to 1000000; with
+                    --growth 1000000)
   --commits N       one-put commits in a round (default 2000)
   --rounds N        rounds, each side once in each (default 5)
   --seed N          seed of keys and orders (default 1)

@@ -28,7 +28,10 @@ function say(text: string): void {
 
 function settingOf(options: Arguments, folder: string, keyCount: number): Setting {
   const { rounds, commits, seed, cacheBytes } = options
-  const usual = Math.min(Math.max(keyCount, LOOKUPS_MIN), LOOKUPS_MAX)
+  // As the file grows, only the file may: with fewer lookups a side is colder, too.
+  const usual = options.isGrowth
+    ? LOOKUPS_MAX
+    : Math.min(Math.max(keyCount, LOOKUPS_MIN), LOOKUPS_MAX)
   const dataset = new Dataset({
     folder,
     seed,
