@@ -6,6 +6,7 @@
  * round: a load leaves a large heap behind, and whoever came second would pay for it.
  */
 
+import { execFileSync } from 'node:child_process'
 import { cpSync, fsyncSync, openSync, closeSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Case } from './cases.ts'
@@ -226,6 +227,8 @@ class CaseRun {
     })
     removeFile(warmUp)
     if (this.#case.file === 'fresh') removeFile(this.#path(side))
+    // What the side before has left to the disk would be paid for by this one.
+    execFileSync('sync')
     const first = this.#case.file === 'copied' ? round * this.#operations : 0
     const { ns, checksum } = await child.ask(this.#command(side, first, this.#operations))
     await child.end()
