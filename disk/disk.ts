@@ -18,8 +18,8 @@
  *      opening for writing; a write through a handle opened for reading), `KV_CLOSED` (the handle
  *      is), `KV_IO` (anything else). The original error is the `cause`. Positions and sizes that
  *      are no integers from 0 to 2^53 - 1 are a `RangeError`.
- *   6. Calls under way at the same time happen in any order. An asynchronous call reads or fills
- *      the caller's bytes until it has settled.
+ *   6. Calls under way at the same time happen in any order, `writeDurablyAsync` apart. An
+ *      asynchronous call reads or fills the caller's bytes until it has settled.
  *
  * The synchronous calls block the event loop; the `Async` twins don't, and behave the same.
  */
@@ -55,6 +55,17 @@ export interface DiskFile {
   /** Writes the whole of `source` at `position`, growing the file where needed. */
   write(source: Uint8Array, position: number): void
   writeAsync(source: Uint8Array, position: number): Promise<void>
+
+  /**
+   * Writes the whole of `source` at `position` and makes it durable, as `writeAsync` and then
+   * `syncAsync('data')` would, without being held up by other asynchronous calls, of this file or
+   * another.
+   *
+   * Calls on one handle are carried out one after the other, in the order they were made. Once one
+   * has failed, in writing or in syncing, those behind it and all later ones are `KV_IO` and write
+   * nothing: how far the failed one got is not known. Other files are not concerned.
+   */
+  writeDurablyAsync(source: Uint8Array, position: number): Promise<void>
 
   /** The file's length in bytes. */
   size(): number

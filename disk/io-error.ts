@@ -59,6 +59,12 @@ export function closedError(path: string): KvError {
   return new KvError('KV_CLOSED', `${path}: the file handle is closed`)
 }
 
+/** The error of a durable write after one that failed: what it would mean is not known. */
+export function durableRefusal(path: string, cause: KvError | undefined): KvError {
+  const message = `${path}: write: an earlier durable write of this handle failed`
+  return new KvError('KV_IO', message, { cause })
+}
+
 /** The error of a write through a handle that was opened for reading. */
 export function readOnlyError(operation: IoOperation, path: string): KvError {
   return new KvError('KV_READ_ONLY', `${path}: ${operation}: the file was opened for reading only`)

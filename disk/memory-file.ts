@@ -2,8 +2,10 @@
  * A handle on a file of a disk in memory.
  */
 
-import { checkOffset, closedError, readOnlyError } from './io-error.ts'
+import { isKvError } from '../base/errors.ts'
+import { checkOffset, closedError, durableRefusal, readOnlyError } from './io-error.ts'
 import { readFully, writeFully } from './transfer.ts'
+import type { KvError } from '../base/errors.ts'
 import type { DiskFile, FileIdentity, SyncKind } from './disk.ts'
 import type { Fault, Operation, OperationKind } from './fault-plan.ts'
 import type { IoOperation } from './io-error.ts'
@@ -39,6 +41,9 @@ export class MemoryFile implements DiskFile {
   readonly #host: MemoryHost
   #isClosed = false
   #callsRunning = 0
+  /** Settles, never rejecting, when the last durable write has. */
+  #durableTail: Promise<void> = Promise.resolve()
+  #durableFailure: KvError | undefined
 
   constructor(host: MemoryHost, inode: MemoryInode, path: string, writable: boolean) {
     this.#host = host
@@ -70,6 +75,19 @@ export class MemoryFile implements DiskFile {
   async writeAsync(source: Uint8Array, position: number): Promise<void> {
     this.#check('write', position)
     await this.#later(() => this.#write(source, position))
+  }
+
+  /** Two operations, and others may come between them. */
+  async writeDurablyAsync(source: Uint8Array, position: number): Promise<void> {
+    this.#check('write', position)
+    this.#callsRunning += 1
+    const write = this.#durableTail.then(() => this.#writeDurably(source, position))
+    this.#durableTail = write.catch(() => undefined)
+    try {
+      await write
+    } finally {
+      this.#callEnded()
+    }
   }
 
   size(): number {
@@ -150,6 +168,17 @@ export class MemoryFile implements DiskFile {
     )
   }
 
+  async #writeDurably(source: Uint8Array, position: number): Promise<void> {
+    if (this.#durableFailure !== undefined) throw durableRefusal(this.path, this.#durableFailure)
+    try {
+      await this.#host.later(() => this.#write(source, position))
+      await this.#host.later(() => this.#sync('data'))
+    } catch (error) {
+      if (isKvError(error)) this.#durableFailure = error
+      throw error
+    }
+  }
+
   #sync(kind: SyncKind): void {
     this.#host.perform(
       this.#operation('sync'),
@@ -178,8 +207,12 @@ export class MemoryFile implements DiskFile {
     try {
       return await this.#host.later(body)
     } finally {
-      this.#callsRunning -= 1
-      if (this.#isClosed && this.#callsRunning === 0) this.#host.closed(this)
+      this.#callEnded()
     }
+  }
+
+  #callEnded(): void {
+    this.#callsRunning -= 1
+    if (this.#isClosed && this.#callsRunning === 0) this.#host.closed(this)
   }
 }

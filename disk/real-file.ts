@@ -5,20 +5,24 @@
  * pool could land in another file. `close()` therefore gives the descriptor (and the lock) back
  * only when the last asynchronous call on it has ended; to the caller the handle is closed at once.
  *
- * Syncs: on Linux `data` is fdatasync, which makes bytes and size durable; elsewhere it is a full
- * sync (macOS: F_FULLFSYNC, which is what Node's fsync does there).
+ * Durable writes in the background have a room of their own: real-durable.ts.
  */
 
 import * as fs from 'node:fs'
 import { checkOffset, closedError, readOnlyError, toKvError } from './io-error.ts'
-import { readFully, readFullyAsync, writeFully, writeFullyAsync } from './transfer.ts'
+import {
+  readAt,
+  readAtAsync,
+  syncAsync,
+  syncNow,
+  writeAt,
+  writeAtAsync,
+} from './real-descriptor.ts'
+import { DurableWriter } from './real-durable.ts'
 import type { DiskFile, FileIdentity, SyncKind } from './disk.ts'
 import type { IoOperation } from './io-error.ts'
 
 const ZEROS: Uint8Array = new Uint8Array(1024 * 1024)
-
-/** Whether `fdatasync` makes bytes and size durable here. */
-const DATA_SYNC_IS_ENOUGH = process.platform === 'linux'
 
 /** Whether a descriptor can be opened again by number: the name may lead elsewhere by now. */
 const CAN_REOPEN = process.platform === 'linux'
@@ -33,6 +37,8 @@ export class RealFile implements DiskFile {
   #callsRunning = 0
   #isLocking = false
   #release: (() => void) | undefined
+  /** Made by the first durable write in the background. */
+  #durable: DurableWriter | undefined
   /** A second description of the same file, for `beginWriteback`. */
   #writebackDescriptor: number | undefined
   #writebacksRunning = 0
@@ -80,49 +86,32 @@ export class RealFile implements DiskFile {
   read(target: Uint8Array, position: number): number {
     checkOffset('position', position)
     const descriptor = this.descriptor
-    return this.#run('read', () =>
-      readFully(
-        (bytes, at) => fs.readSync(descriptor, bytes, 0, bytes.length, at),
-        target,
-        position,
-      ),
-    )
+    return this.#run('read', () => readAt(descriptor, target, position))
   }
 
   async readAsync(target: Uint8Array, position: number): Promise<number> {
     checkOffset('position', position)
     const descriptor = this.descriptor
-    return this.#runAsync('read', () =>
-      readFullyAsync(
-        (bytes, at) => call((done) => fs.read(descriptor, bytes, 0, bytes.length, at, done)),
-        target,
-        position,
-      ),
-    )
+    return this.#runAsync('read', () => readAtAsync(descriptor, target, position))
   }
 
   write(source: Uint8Array, position: number): void {
     checkOffset('position', position)
     const descriptor = this.#writableDescriptor('write')
-    this.#run('write', () =>
-      writeFully(
-        (bytes, at) => fs.writeSync(descriptor, bytes, 0, bytes.length, at),
-        source,
-        position,
-      ),
-    )
+    this.#run('write', () => writeAt(descriptor, source, position))
   }
 
   async writeAsync(source: Uint8Array, position: number): Promise<void> {
     checkOffset('position', position)
     const descriptor = this.#writableDescriptor('write')
-    await this.#runAsync('write', () =>
-      writeFullyAsync(
-        (bytes, at) => call((done) => fs.write(descriptor, bytes, 0, bytes.length, at, done)),
-        source,
-        position,
-      ),
-    )
+    await this.#runAsync('write', () => writeAtAsync(descriptor, source, position))
+  }
+
+  async writeDurablyAsync(source: Uint8Array, position: number): Promise<void> {
+    checkOffset('position', position)
+    const descriptor = this.#writableDescriptor('write')
+    const durable = (this.#durable ??= new DurableWriter(descriptor, this.path))
+    await this.#runAsync('write', () => durable.write(source, position))
   }
 
   size(): number {
@@ -140,11 +129,9 @@ export class RealFile implements DiskFile {
     checkOffset('position', position)
     checkOffset('sizeBytes', sizeBytes)
     const descriptor = this.#writableDescriptor('allocate')
-    const transfer = (bytes: Uint8Array, at: number): number =>
-      fs.writeSync(descriptor, bytes, 0, bytes.length, at)
     this.#run('allocate', () => {
       for (let done = 0; done < sizeBytes; done += ZEROS.length) {
-        writeFully(transfer, ZEROS.subarray(0, sizeBytes - done), position + done)
+        writeAt(descriptor, ZEROS.subarray(0, sizeBytes - done), position + done)
       }
     })
   }
@@ -180,22 +167,13 @@ export class RealFile implements DiskFile {
   sync(kind: SyncKind): void {
     const descriptor = this.descriptor
     this.#writebacksSinceSync = 0
-    this.#run('sync', () => {
-      if (kind === 'data' && DATA_SYNC_IS_ENOUGH) fs.fdatasyncSync(descriptor)
-      else fs.fsyncSync(descriptor)
-    })
+    this.#run('sync', () => syncNow(descriptor, kind))
   }
 
   async syncAsync(kind: SyncKind): Promise<void> {
     const descriptor = this.descriptor
     this.#writebacksSinceSync = 0
-    await this.#runAsync('sync', () =>
-      call<void>((done) => {
-        const ended = (error: Error | null): void => done(error, undefined)
-        if (kind === 'data' && DATA_SYNC_IS_ENOUGH) fs.fdatasync(descriptor, ended)
-        else fs.fsync(descriptor, ended)
-      }),
-    )
+    await this.#runAsync('sync', () => syncAsync(descriptor, kind))
   }
 
   identity(): FileIdentity {
@@ -242,19 +220,11 @@ export class RealFile implements DiskFile {
   #closeDescriptor(): void {
     const release = this.#release
     this.#release = undefined
+    this.#durable?.close()
     try {
       release?.()
     } finally {
       this.#run('close', () => fs.closeSync(this.#descriptor))
     }
   }
-}
-
-type Done<T> = (error: Error | null, value: T) => void
-
-/** A callback call as a promise. */
-function call<T>(start: (done: Done<T>) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    start((error, value) => (error === null ? resolve(value) : reject(error)))
-  })
 }

@@ -1,0 +1,115 @@
+/**
+ * What the thread of the lane runs, and the memory it shares with real-lane.ts.
+ *
+ * The shared memory is a ring of `SLOT_COUNT` slots behind two counters:
+ *
+ *   offset  size                     what
+ *   0       4                        submitted: how many slots were ever filled, modulo 2^32
+ *   4       4                        completed: how many of these are done, modulo 2^32
+ *   8       4                        1 once the thread has begun to look at the ring
+ *   64      SLOT_COUNT × 64          headers of the slots
+ *   …       SLOT_COUNT × SLOT_SIZE   their bytes
+ *
+ *   header, offset  size  what
+ *   0               4     descriptor
+ *   4               4     how many bytes
+ *   8               4     what to do after the write: `THEN`
+ *   12              4     file: a number that no other file of the lane has
+ *   16              4     result: 0, the system's error number (negative), or `SKIPPED`
+ *   20              4     whether it was the sync that failed
+ *   24              8     position in the file, a double
+ *
+ * Invariants
+ *   1. Slot n (modulo SLOT_COUNT) belongs to the thread from when `submitted` passes n until
+ *      `completed` does, and to the owner otherwise. Both counters only go up.
+ *   2. Slots are carried out one after the other, in order.
+ *   3. After a slot of a file failed, all later slots of that file are skipped.
+ *
+ * The code is a string, so that no bundler has to know of a second file, and no transpiler's
+ * additions get into it. It loads `node:fs` and `node:worker_threads` only.
+ */
+
+export const SLOT_COUNT = 16
+export const SLOT_SIZE: number = 64 * 1024
+
+const CONTROL_SIZE = 64
+export const HEADER_SIZE = 64
+export const HEADERS_START: number = CONTROL_SIZE
+export const BYTES_START: number = HEADERS_START + SLOT_COUNT * HEADER_SIZE
+export const RING_SIZE: number = BYTES_START + SLOT_COUNT * SLOT_SIZE
+
+/**
+ * Where the counters begin. They wrap at 2^31, and each lane passes that place soon rather than
+ * after days.
+ */
+export const COUNTER_START: number = 2 ** 31 - 100
+
+/** Words of the control area. */
+export const CONTROL = { submitted: 0, completed: 1, isRunning: 2 } as const
+
+/** Words of a header. */
+export const HEADER = { descriptor: 0, size: 1, then: 2, file: 3, result: 4, inSync: 5 } as const
+/** The position's index in a header's doubles. */
+export const HEADER_POSITION = 3
+
+/** What follows the write of a slot. `end`: nothing is written, and the thread ends. */
+export const THEN = { nothing: 0, dataSync: 1, fullSync: 2, end: 3 } as const
+
+/** The result of a slot whose file had failed before. */
+export const SKIPPED = 1
+
+/** CommonJS, to be run with `eval: true` and the ring's memory as `workerData`. */
+export const LANE_SOURCE: string = `'use strict'
+const { fdatasyncSync, fsyncSync, writeSync } = require('node:fs')
+const { workerData: memory } = require('node:worker_threads')
+
+const control = new Int32Array(memory, 0, ${CONTROL_SIZE / 4})
+const slots = Array.from({ length: ${SLOT_COUNT} }, (_, i) => ({
+  header: new Int32Array(memory, ${HEADERS_START} + i * ${HEADER_SIZE}, ${HEADER_SIZE / 4}),
+  doubles: new Float64Array(memory, ${HEADERS_START} + i * ${HEADER_SIZE}, ${HEADER_SIZE / 8}),
+  bytes: new Uint8Array(memory, ${BYTES_START} + i * ${SLOT_SIZE}, ${SLOT_SIZE}),
+}))
+const failed = new Set()
+
+function carryOut({ header, doubles, bytes }) {
+  const descriptor = header[${HEADER.descriptor}]
+  const size = header[${HEADER.size}]
+  const file = header[${HEADER.file}]
+  header[${HEADER.inSync}] = 0
+  if (failed.has(file)) {
+    header[${HEADER.result}] = ${SKIPPED}
+    return
+  }
+  try {
+    for (let done = 0; done < size; ) {
+      const position = doubles[${HEADER_POSITION}] + done
+      const written = writeSync(descriptor, bytes, done, size - done, position)
+      if (written === 0) throw Object.assign(new Error('wrote nothing'), { errno: -5 })
+      done += written
+    }
+    const then = header[${HEADER.then}]
+    if (then !== ${THEN.nothing}) header[${HEADER.inSync}] = 1
+    if (then === ${THEN.dataSync}) fdatasyncSync(descriptor)
+    if (then === ${THEN.fullSync}) fsyncSync(descriptor)
+    header[${HEADER.result}] = 0
+  } catch (error) {
+    failed.add(file)
+    header[${HEADER.result}] = error.errno < 0 ? error.errno : -5
+  }
+}
+
+let completed = control[${CONTROL.completed}]
+let isEnding = false
+Atomics.store(control, ${CONTROL.isRunning}, 1)
+while (!isEnding) {
+  while (Atomics.load(control, ${CONTROL.submitted}) === completed) {
+    Atomics.wait(control, ${CONTROL.submitted}, completed)
+  }
+  const slot = slots[completed & ${SLOT_COUNT - 1}]
+  if (slot.header[${HEADER.then}] === ${THEN.end}) isEnding = true
+  else carryOut(slot)
+  completed = (completed + 1) | 0
+  Atomics.store(control, ${CONTROL.completed}, completed)
+  Atomics.notify(control, ${CONTROL.completed})
+}
+`
