@@ -235,6 +235,102 @@ describe.each(GROUNDS)('%s', (_name, makeGround) => {
     })
   })
 
+  describe('writeDurablyAsync()', () => {
+    test('writes the whole of the bytes, at any place and of any size', async () => {
+      const file = open('create')
+      const bytes = new Random(4).fill(new Uint8Array(5_000_003))
+      await file.writeDurablyAsync(bytes.subarray(700, 701), 700)
+      expect(file.size()).toBe(701)
+      await file.writeDurablyAsync(bytes.subarray(0, 700), 0)
+      await file.writeDurablyAsync(bytes.subarray(701), 701)
+      await file.writeDurablyAsync(new Uint8Array(0), 6_000_000)
+      expectSame(contents(file), bytes)
+      await file.writeDurablyAsync(text('over'), 65_534)
+      bytes.set(text('over'), 65_534)
+      expectSame(contents(file), bytes)
+    })
+
+    test('thousands of calls on two files settle in their order, and the last byte stays', async () => {
+      const files = [open('create'), open('create', `${path}2`)] as const
+      const settled: [number[], number[]] = [[], []]
+      const random = new Random(5)
+      const expected = [new Uint8Array(5000), new Uint8Array(5000)] as const
+      const calls = Array.from({ length: 2000 }, (_, i) => {
+        const which = random.chance(0.5) ? 1 : 0
+        const size = random.between(1, 600)
+        const position = i < 2 ? 4400 : random.below(4400)
+        const source = new Uint8Array(i < 2 ? 600 : size).fill(random.below(256))
+        const target = i < 2 ? i : which
+        expected[target as 0 | 1].set(source, position)
+        return files[target as 0 | 1].writeDurablyAsync(source, position).then(() => {
+          settled[target as 0 | 1].push(i)
+        })
+      })
+      await Promise.all(calls)
+      for (const which of [0, 1] as const) {
+        expect(settled[which]).toEqual(settled[which].toSorted((a, b) => a - b))
+        expectSame(contents(files[which]), expected[which])
+      }
+      expect(settled[0].length + settled[1].length).toBe(2000)
+    })
+
+    test('bytes may be changed once the call has settled, and are read by then', async () => {
+      const file = open('create')
+      const bytes = text('mine')
+      await file.writeDurablyAsync(bytes, 0)
+      bytes.fill(0)
+      expect(contents(file)).toEqual(text('mine'))
+    })
+
+    test('stands beside the other calls of the handle', async () => {
+      const file = open('create')
+      file.allocate(0, 400_000)
+      const bytes = new Random(6).fill(new Uint8Array(400_000))
+      await Promise.all([
+        file.writeDurablyAsync(bytes.subarray(0, 100_000), 0),
+        file.writeAsync(bytes.subarray(100_000, 200_000), 100_000),
+        file.writeDurablyAsync(bytes.subarray(200_000, 300_000), 200_000),
+        file.syncAsync('data'),
+      ])
+      file.write(bytes.subarray(300_000), 300_000)
+      file.sync('data')
+      expectSame(contents(file), bytes)
+    })
+
+    test('is refused where a write is: place, handle for reading, closed handle', async () => {
+      const file = open('create')
+      for (const position of [-1, 0.5, Number.NaN, 2 ** 53]) {
+        await expect(file.writeDurablyAsync(text('x'), position)).rejects.toThrow(RangeError)
+      }
+      const reader = open('read')
+      expect(await codeOfAsync(reader.writeDurablyAsync(text('x'), 0))).toBe('KV_READ_ONLY')
+      // Nothing of this was a failure of the file.
+      await file.writeDurablyAsync(text('kept'), 0)
+      file.close()
+      expect(await codeOfAsync(file.writeDurablyAsync(text('x'), 0))).toBe('KV_CLOSED')
+      expect(contents(reader)).toEqual(text('kept'))
+    })
+
+    test('close() lets all calls made before it end, and holds the lock until then', async () => {
+      const file = open('create')
+      await disk.lock(file, EXCLUSIVE)
+      const bytes = new Random(7).fill(new Uint8Array(3_000_000))
+      let endedCount = 0
+      const calls = Array.from({ length: 30 }, (_, i) =>
+        file
+          .writeDurablyAsync(bytes.subarray(i * 100_000, (i + 1) * 100_000), i * 100_000)
+          .then(() => (endedCount += 1)),
+      )
+      file.close()
+      const other = open('write')
+      const outcome = await codeOfAsync(disk.lock(other, EXCLUSIVE))
+      expect(outcome === 'KV_LOCKED' || endedCount === 30).toBe(true)
+      await Promise.all(calls)
+      expectSame(contents(other), bytes)
+      if (outcome === 'KV_LOCKED') await disk.lock(other, EXCLUSIVE)
+    })
+  })
+
   describe('truncate() and allocate()', () => {
     test('truncate() cuts, and what grows again reads as zeros', () => {
       const file = open('create')

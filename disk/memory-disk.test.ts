@@ -485,3 +485,84 @@ describe('against a plain array', () => {
     )
   })
 })
+
+describe('writeDurablyAsync()', () => {
+  const codeOfAsync = async (promise: Promise<unknown>): Promise<ErrorCode | 'no error'> => {
+    const [result] = await Promise.allSettled([promise])
+    return codeOf(() => {
+      if (result.status === 'rejected') throw result.reason
+    })
+  }
+
+  test('is a write and then a sync, and the next call begins after that', async () => {
+    const kinds: string[] = []
+    const trace = ({ kind, start }: { kind: string; start?: number }): number =>
+      kinds.push(`${kind} ${start ?? ''}`.trim())
+    const { disk, file } = diskWithFile(10_000, 1, { trace })
+    const before = disk.operationCount
+    kinds.length = 0
+    await Promise.all([
+      file.writeDurablyAsync(filled(10, 2), 10),
+      file.writeDurablyAsync(filled(10, 3), 20),
+    ])
+    expect(kinds).toEqual(['write 10', 'sync', 'write 20', 'sync'])
+    expect(disk.operationCount).toBe(before + 4)
+  })
+
+  test('what has settled outlives every power cut, and nothing passes one that has not', () => {
+    const run = async (cutAt: number, seed: number): Promise<void> => {
+      const { disk, file } = diskWithFile(4096, 0, { seed })
+      const cutOperation = disk.operationCount + cutAt
+      disk.cutPowerAt(cutOperation)
+      let settledCount = 0
+      const calls = Array.from({ length: 5 }, (_, i) =>
+        file.writeDurablyAsync(filled(512, i + 1), i * 512).then(() => (settledCount += 1)),
+      )
+      for (const result of await Promise.allSettled(calls)) {
+        if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(PowerCut)
+      }
+      expect(settledCount).toBe(Math.floor((cutAt - 1) / 2))
+      const found = disk.afterPowerLoss(seed).readFile('/db')
+      for (let i = 0; i < 5; i++) {
+        const value = found[i * 512]
+        if (i < settledCount) expect(value).toBe(i + 1)
+        else if (i > settledCount) expect(value).toBe(0)
+        else expect([0, i + 1]).toContain(value)
+      }
+    }
+    return fc.assert(fc.asyncProperty(fc.integer({ min: 1, max: 10 }), fc.nat(), run), {
+      numRuns: 100,
+    })
+  })
+
+  test.each([
+    ['write', 'ENOSPC', 'KV_NO_SPACE'],
+    ['write', 'EIO', 'KV_IO'],
+    ['sync', 'EIO', 'KV_IO'],
+    ['sync', 'ENOSPC', 'KV_NO_SPACE'],
+  ] as const)(
+    'a %s that fails with %s is %s, and final for the handle',
+    async (kind, code, expected) => {
+      const { disk, file } = diskWithFile(4096, 0)
+      disk.injectFault({ kind, code, skip: 1 })
+      const calls = [1, 2, 3].map((i) =>
+        codeOfAsync(file.writeDurablyAsync(filled(512, i), i * 512)),
+      )
+      expect(await Promise.all(calls)).toEqual(['no error', expected, 'KV_IO'])
+      const before = disk.operationCount
+      expect(await codeOfAsync(file.writeDurablyAsync(filled(512, 4), 2048))).toBe('KV_IO')
+      expect(disk.operationCount).toBe(before)
+      expect(disk.readFile('/db').subarray(1536)).toEqual(filled(2560, 0))
+      const other = disk.open('/db', { mode: 'write' })
+      expect(await codeOfAsync(other.writeDurablyAsync(filled(512, 4), 2048))).toBe('no error')
+    },
+  )
+
+  test('the first failure is the cause of the refusals after it', async () => {
+    const { disk, file } = diskWithFile(4096, 0)
+    disk.injectFault({ kind: 'sync', code: 'EIO' })
+    const first = await file.writeDurablyAsync(filled(1, 1), 0).catch((error: unknown) => error)
+    const second = await file.writeDurablyAsync(filled(1, 1), 0).catch((error: unknown) => error)
+    expect(isKvError(second, 'KV_IO') && second.cause).toBe(first)
+  })
+})

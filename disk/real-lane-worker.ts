@@ -15,8 +15,8 @@
  *   4               4     how many bytes
  *   8               4     what to do after the write: `THEN`
  *   12              4     file: a number that no other file of the lane has
- *   16              4     result: 0, the system's error number (negative), or `SKIPPED`
- *   20              4     whether it was the sync that failed
+ *   16              4     result: `RESULT`; the bytes of a failed slot are the error's code, a
+ *                         line feed and its message, in UTF-8, and the size is theirs
  *   24              8     position in the file, a double
  *
  * Invariants
@@ -48,15 +48,15 @@ export const COUNTER_START: number = 2 ** 31 - 100
 export const CONTROL = { submitted: 0, completed: 1, isRunning: 2 } as const
 
 /** Words of a header. */
-export const HEADER = { descriptor: 0, size: 1, then: 2, file: 3, result: 4, inSync: 5 } as const
+export const HEADER = { descriptor: 0, size: 1, then: 2, file: 3, result: 4 } as const
 /** The position's index in a header's doubles. */
 export const HEADER_POSITION = 3
 
 /** What follows the write of a slot. `end`: nothing is written, and the thread ends. */
 export const THEN = { nothing: 0, dataSync: 1, fullSync: 2, end: 3 } as const
 
-/** The result of a slot whose file had failed before. */
-export const SKIPPED = 1
+/** What became of a slot. `skipped`: its file had failed before. */
+export const RESULT = { done: 0, writeFailed: 1, syncFailed: 2, skipped: 3 } as const
 
 /** CommonJS, to be run with `eval: true` and the ring's memory as `workerData`. */
 export const LANE_SOURCE: string = `'use strict'
@@ -70,31 +70,33 @@ const slots = Array.from({ length: ${SLOT_COUNT} }, (_, i) => ({
   bytes: new Uint8Array(memory, ${BYTES_START} + i * ${SLOT_SIZE}, ${SLOT_SIZE}),
 }))
 const failed = new Set()
+const text = (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
 function carryOut({ header, doubles, bytes }) {
   const descriptor = header[${HEADER.descriptor}]
   const size = header[${HEADER.size}]
   const file = header[${HEADER.file}]
-  header[${HEADER.inSync}] = 0
   if (failed.has(file)) {
-    header[${HEADER.result}] = ${SKIPPED}
+    header[${HEADER.result}] = ${RESULT.skipped}
     return
   }
+  let failure = ${RESULT.writeFailed}
   try {
     for (let done = 0; done < size; ) {
       const position = doubles[${HEADER_POSITION}] + done
       const written = writeSync(descriptor, bytes, done, size - done, position)
-      if (written === 0) throw Object.assign(new Error('wrote nothing'), { errno: -5 })
+      if (written === 0) throw new Error('the system wrote 0 bytes and gave no reason')
       done += written
     }
     const then = header[${HEADER.then}]
-    if (then !== ${THEN.nothing}) header[${HEADER.inSync}] = 1
+    failure = ${RESULT.syncFailed}
     if (then === ${THEN.dataSync}) fdatasyncSync(descriptor)
     if (then === ${THEN.fullSync}) fsyncSync(descriptor)
-    header[${HEADER.result}] = 0
+    header[${HEADER.result}] = ${RESULT.done}
   } catch (error) {
     failed.add(file)
-    header[${HEADER.result}] = error.errno < 0 ? error.errno : -5
+    header[${HEADER.result}] = failure
+    header[${HEADER.size}] = text(bytes).write(error.code + '\\n' + error.message)
   }
 }
 

@@ -22,9 +22,8 @@
 
 /// <reference lib="es2024.sharedmemory" />
 
-import { getSystemErrorMap } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { assert } from '../base/assert.ts'
+import { AssertionError, assert } from '../base/assert.ts'
 import {
   BYTES_START,
   CONTROL,
@@ -34,8 +33,8 @@ import {
   HEADER_POSITION,
   HEADER_SIZE,
   LANE_SOURCE,
+  RESULT,
   RING_SIZE,
-  SKIPPED,
   SLOT_COUNT,
   SLOT_SIZE,
   THEN,
@@ -228,7 +227,7 @@ export class Lane {
       const index = this.#completed & (SLOT_COUNT - 1)
       const piece = this.#pieces[index]
       assert(piece !== undefined, 'an empty slot was carried out')
-      const outcome = this.#failure ?? outcomeOf(this.#slotFor(this.#completed).header)
+      const outcome = this.#failure ?? outcomeOf(this.#slotFor(this.#completed))
       this.#pieces[index] = undefined
       this.#completed = (this.#completed + 1) | 0
       // What is left of a write that failed is skipped by the thread.
@@ -291,16 +290,24 @@ function thenOf(write: LaneWrite): number {
   return write.sync === 'data' ? THEN.dataSync : THEN.fullSync
 }
 
-function outcomeOf(header: Int32Array): LaneOutcome {
-  const result = header[HEADER.result] ?? 0
-  if (result === 0) return DONE
-  if (result === SKIPPED) return SKIPPED_OUTCOME
-  const operation = header[HEADER.inSync] === 1 ? 'sync' : 'write'
-  return { kind: 'failed', in: operation, error: systemError(result) }
+function outcomeOf(slot: Slot): LaneOutcome {
+  switch (slot.header[HEADER.result]) {
+    case RESULT.done:
+      return DONE
+    case RESULT.skipped:
+      return SKIPPED_OUTCOME
+    case RESULT.writeFailed:
+      return { kind: 'failed', in: 'write', error: errorIn(slot) }
+    case RESULT.syncFailed:
+      return { kind: 'failed', in: 'sync', error: errorIn(slot) }
+    default:
+      throw new AssertionError('a slot with no result')
+  }
 }
 
-/** As `node:fs` would have thrown it. */
-function systemError(errno: number): Error {
-  const [code, message] = getSystemErrorMap().get(errno) ?? ['EIO', `system error ${errno}`]
-  return Object.assign(new Error(`${code}: ${message}`), { errno, code })
+/** The error as the thread caught it. */
+function errorIn({ header, bytes }: Slot): Error {
+  const text = Buffer.from(bytes.slice(0, header[HEADER.size])).toString()
+  const codeEnd = text.indexOf('\n')
+  return Object.assign(new Error(text.slice(codeEnd + 1)), { code: text.slice(0, codeEnd) })
 }
