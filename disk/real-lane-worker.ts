@@ -13,7 +13,7 @@
  *   header, offset  size  what
  *   0               4     descriptor
  *   4               4     how many bytes
- *   8               4     what to do after the write: `THEN`
+ *   8               4     what to do: `ACTION`
  *   12              4     file: a number that no other file of the lane has
  *   16              4     result: `RESULT`; the bytes of a failed slot are the error's code, a
  *                         line feed and its message, in UTF-8, and the size is theirs
@@ -48,12 +48,12 @@ export const COUNTER_START: number = 2 ** 31 - 100
 export const CONTROL = { submitted: 0, completed: 1, isRunning: 2 } as const
 
 /** Words of a header. */
-export const HEADER = { descriptor: 0, size: 1, then: 2, file: 3, result: 4 } as const
+export const HEADER = { descriptor: 0, size: 1, action: 2, file: 3, result: 4 } as const
 /** The position's index in a header's doubles. */
 export const HEADER_POSITION = 3
 
-/** What follows the write of a slot. `end`: nothing is written, and the thread ends. */
-export const THEN = { nothing: 0, dataSync: 1, fullSync: 2, end: 3 } as const
+/** `end`: nothing is written, and the thread ends. The others write the bytes. */
+export const ACTION = { write: 0, writeAndDataSync: 1, writeAndFullSync: 2, end: 3 } as const
 
 /** What became of a slot. `skipped`: its file had failed before. */
 export const RESULT = { done: 0, writeFailed: 1, syncFailed: 2, skipped: 3 } as const
@@ -88,10 +88,10 @@ function carryOut({ header, doubles, bytes }) {
       if (written === 0) throw new Error('the system wrote 0 bytes and gave no reason')
       done += written
     }
-    const then = header[${HEADER.then}]
+    const action = header[${HEADER.action}]
     failure = ${RESULT.syncFailed}
-    if (then === ${THEN.dataSync}) fdatasyncSync(descriptor)
-    if (then === ${THEN.fullSync}) fsyncSync(descriptor)
+    if (action === ${ACTION.writeAndDataSync}) fdatasyncSync(descriptor)
+    if (action === ${ACTION.writeAndFullSync}) fsyncSync(descriptor)
     header[${HEADER.result}] = ${RESULT.done}
   } catch (error) {
     failed.add(file)
@@ -108,7 +108,7 @@ while (!isEnding) {
     Atomics.wait(control, ${CONTROL.submitted}, completed)
   }
   const slot = slots[completed & ${SLOT_COUNT - 1}]
-  if (slot.header[${HEADER.then}] === ${THEN.end}) isEnding = true
+  if (slot.header[${HEADER.action}] === ${ACTION.end}) isEnding = true
   else carryOut(slot)
   completed = (completed + 1) | 0
   Atomics.store(control, ${CONTROL.completed}, completed)

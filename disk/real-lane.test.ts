@@ -169,6 +169,21 @@ describe('the lane', () => {
     }
   })
 
+  test('a large write leaves the event loop its turns', async () => {
+    const file = open()
+    let turns = 0
+    let isDone = false
+    const turn = (): void => {
+      turns += 1
+      if (!isDone) setImmediate(turn)
+    }
+    setImmediate(turn)
+    await file.writeDurablyAsync(new Uint8Array(32 * SLOT_COUNT * SLOT_SIZE), 0)
+    isDone = true
+    // At most two ringfuls in a turn.
+    expect(turns).toBeGreaterThanOrEqual(16)
+  })
+
   test('a large write and others made with it are kept apart, one file failing or not', async () => {
     const good = open()
     const bad = open(`${path}2`)

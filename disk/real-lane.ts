@@ -25,6 +25,7 @@
 import { Worker } from 'node:worker_threads'
 import { AssertionError, assert } from '../base/assert.ts'
 import {
+  ACTION,
   BYTES_START,
   CONTROL,
   COUNTER_START,
@@ -37,7 +38,6 @@ import {
   RING_SIZE,
   SLOT_COUNT,
   SLOT_SIZE,
-  THEN,
 } from './real-lane-worker.ts'
 
 /** What became of a write. */
@@ -156,7 +156,7 @@ export class Lane {
     assert(this.#pendingCount === 0, 'a file left the lane with writes pending')
     this.#isGone = true
     if (shared === this) shared = undefined
-    this.#slotFor(this.#submitted).header[HEADER.then] = THEN.end
+    this.#slotFor(this.#submitted).header[HEADER.action] = ACTION.end
     this.#submitted = (this.#submitted + 1) | 0
     this.#wakeThread()
   }
@@ -191,7 +191,7 @@ export class Lane {
     const { header, doubles, bytes } = this.#slotFor(this.#submitted)
     header[HEADER.descriptor] = write.descriptor
     header[HEADER.size] = size
-    header[HEADER.then] = isLast ? thenOf(write) : THEN.nothing
+    header[HEADER.action] = isLast ? lastActionOf(write) : ACTION.write
     header[HEADER.file] = write.file
     doubles[HEADER_POSITION] = write.position + start
     bytes.set(
@@ -210,15 +210,16 @@ export class Lane {
     Atomics.notify(this.#control, CONTROL.submitted)
   }
 
-  /** Looks at what is done, now and each time the thread says that there is more. */
+  /**
+   * Looks at what is done, now and each time the thread says that there is more; a ringful at most
+   * in a turn of the event loop, so that a large write leaves room for others.
+   */
   #listen(): void {
-    while (!this.#isGone) {
-      this.#settleCompleted()
-      const wait = Atomics.waitAsync(this.#control, CONTROL.completed, this.#completed)
-      if (!wait.async) continue
-      void wait.value.then(() => this.#listen())
-      return
-    }
+    if (this.#isGone) return
+    this.#settleCompleted()
+    const wait = Atomics.waitAsync(this.#control, CONTROL.completed, this.#completed)
+    if (wait.async) void wait.value.then(() => this.#listen())
+    else setImmediate(() => this.#listen())
   }
 
   #settleCompleted(): void {
@@ -286,8 +287,8 @@ function slotAt(memory: SharedArrayBuffer, index: number): Slot {
   }
 }
 
-function thenOf(write: LaneWrite): number {
-  return write.sync === 'data' ? THEN.dataSync : THEN.fullSync
+function lastActionOf(write: LaneWrite): number {
+  return write.sync === 'data' ? ACTION.writeAndDataSync : ACTION.writeAndFullSync
 }
 
 function outcomeOf(slot: Slot): LaneOutcome {
