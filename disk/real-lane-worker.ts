@@ -29,8 +29,8 @@
  * additions get into it. It loads `node:fs` and `node:worker_threads` only.
  */
 
-export const SLOT_COUNT = 16
-export const SLOT_SIZE: number = 64 * 1024
+export const SLOT_COUNT = 8
+export const SLOT_SIZE: number = 256 * 1024
 
 const CONTROL_SIZE = 64
 export const HEADER_SIZE = 64
