@@ -58,10 +58,13 @@ export const ACTION = { write: 0, writeAndDataSync: 1, writeAndFullSync: 2, end:
 /** What became of a slot. `skipped`: its file had failed before. */
 export const RESULT = { done: 0, writeFailed: 1, syncFailed: 2, skipped: 3 } as const
 
-/** CommonJS, to be run with `eval: true` and the ring's memory as `workerData`. */
+/**
+ * To be run with `eval: true` and the ring's memory as `workerData`. A script or a module: which of
+ * the two it is taken for depends on options of the process.
+ */
 export const LANE_SOURCE: string = `'use strict'
-const { fdatasyncSync, fsyncSync, writeSync } = require('node:fs')
-const { workerData: memory } = require('node:worker_threads')
+const { fdatasyncSync, fsyncSync, writeSync } = process.getBuiltinModule('node:fs')
+const { workerData: memory } = process.getBuiltinModule('node:worker_threads')
 
 const control = new Int32Array(memory, 0, ${CONTROL_SIZE / 4})
 const slots = Array.from({ length: ${SLOT_COUNT} }, (_, i) => ({

@@ -81,6 +81,9 @@ function blockPool(): () => Promise<void> {
   }
 }
 
+const isKnownFlag = (flag: string): boolean =>
+  process.allowedNodeEnvironmentFlags.has(flag.replace(/=.*/, ''))
+
 interface Ended {
   readonly status: number | null
   readonly output: string
@@ -92,7 +95,7 @@ function run(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Prom
     cwd: directory,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 30_000,
+    timeout: 15_000,
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -224,22 +227,26 @@ describe('the lane', () => {
 })
 
 describe('a lane whose thread ends unasked', () => {
-  test('rejects what is pending with KV_IO, and those files have failed', async () => {
-    const file = open()
-    const idle = open(`${path}2`)
-    await file.writeDurablyAsync(text('kept'), 0)
-    await idle.writeDurablyAsync(text('kept'), 0)
-    const large = new Uint8Array(32 * 1024 * 1024)
-    const calls = [file.writeDurablyAsync(large, 4), file.writeDurablyAsync(text('x'), 0)]
-    void threads[0]?.terminate()
-    expect(await Promise.all(calls.map(codeOf))).toEqual(['KV_IO', 'KV_IO'])
-    expect(await codeOf(file.writeDurablyAsync(text('x'), 0))).toBe('KV_IO')
-    expect(fs.readFileSync(path).subarray(0, 4).toString()).toBe('kept')
-    // One that had nothing pending lost nothing, and goes on in a new thread.
-    await idle.writeDurablyAsync(text('more'), 4)
-    expect(fs.readFileSync(`${path}2`, 'utf8')).toBe('keptmore')
-    expect(threads.length).toBe(2)
-  })
+  test(
+    'rejects what is pending with KV_IO, and those files have failed',
+    { timeout: 20_000 },
+    async () => {
+      const file = open()
+      const idle = open(`${path}2`)
+      await file.writeDurablyAsync(text('kept'), 0)
+      await idle.writeDurablyAsync(text('kept'), 0)
+      const large = new Uint8Array(32 * 1024 * 1024)
+      const calls = [file.writeDurablyAsync(large, 4), file.writeDurablyAsync(text('x'), 0)]
+      void threads[0]?.terminate()
+      expect(await Promise.all(calls.map(codeOf))).toEqual(['KV_IO', 'KV_IO'])
+      expect(await codeOf(file.writeDurablyAsync(text('x'), 0))).toBe('KV_IO')
+      expect(fs.readFileSync(path).subarray(0, 4).toString()).toBe('kept')
+      // One that had nothing pending lost nothing, and goes on in a new thread.
+      await idle.writeDurablyAsync(text('more'), 4)
+      expect(fs.readFileSync(`${path}2`, 'utf8')).toBe('keptmore')
+      expect(threads.length).toBe(2)
+    },
+  )
 })
 
 describe('without a lane', () => {
@@ -354,26 +361,46 @@ describe('a process', () => {
     expect(fs.readFileSync(paths.join(directory, 'log'), 'utf8')).toBe(log + log)
   })
 
-  test('finds it in a bundle, in a thread of its own and under node --test', async () => {
-    const bundle = bundled()
-    const main = `${OPEN_AND_WRITE} file.close(); console.log('done')`
-    expect(await run([onBundle(bundle, main)])).toEqual({ status: 0, output: 'done\n' })
-    expect(written()).toBe('written')
-    fs.rmSync(path)
-    const thread = `
+  test.runIf(isLinux)(
+    'finds it in a bundle, in a thread of its own and under node --test',
+    async () => {
+      const pipe = paths.join(directory, 'pipe')
+      execFileSync('mkfifo', [pipe])
+      const write = `
+      const fs = process.getBuiltinModule('node:fs')
+      // All of the pool, which has one thread here.
+      const opened = fs.promises.open(${JSON.stringify(pipe)}, 'r')
+      ${OPEN_AND_WRITE}
+      file.close()
+      fs.openSync(${JSON.stringify(pipe)}, fs.constants.O_RDWR | fs.constants.O_NONBLOCK)
+      await (await opened).close()
+    `
+      const thread = `
       import { Worker, isMainThread } from 'node:worker_threads'
-      if (isMainThread) new Worker(new URL(import.meta.url)).on('exit', (code) => console.log(code))
-      else { ${main} }
+      if (isMainThread) new Worker(new URL(import.meta.url))
+      else { ${write} }
     `
-    expect(await run([onBundle(bundle, thread)])).toEqual({ status: 0, output: 'done\n0\n' })
-    expect(written()).toBe('written')
-    fs.rmSync(path)
-    const suite = `
+      const suite = `
       import { test } from 'node:test'
-      test('writes', async () => { ${OPEN_AND_WRITE} })
+      test('writes', async () => { ${write} })
     `
-    const ended = await run(['--test', onBundle(bundle, suite)])
-    expect(ended.status).toBe(0)
-    expect(written()).toBe('written')
-  })
+      const bundle = bundled()
+      const ways: readonly (readonly [flags: string[], body: string])[] = [
+        [[], write],
+        [[], thread],
+        [['--test'], suite],
+        [['--disallow-code-generation-from-strings', '--frozen-intrinsics'], write],
+        [['--experimental-default-type=module'], write],
+      ]
+      for (const [flags, body] of ways) {
+        // Not every version of Node has every flag.
+        if (!flags.every((flag) => flag === '--test' || isKnownFlag(flag))) continue
+        const file = onBundle(bundle, body)
+        const ended = await run(['--no-warnings', ...flags, file], { UV_THREADPOOL_SIZE: '1' })
+        expect(ended.status, `${flags.join(' ')}: ${ended.output}`).toBe(0)
+        expect(written()).toBe('written')
+        fs.rmSync(path)
+      }
+    },
+  )
 })
