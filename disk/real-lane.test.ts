@@ -7,10 +7,11 @@
 
 import { execFileSync, spawn } from 'node:child_process'
 import * as fs from 'node:fs'
-import { createRequire } from 'node:module'
+import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import * as paths from 'node:path'
 import { pathToFileURL } from 'node:url'
+import threadsModule from 'node:worker_threads'
 import { buildSync } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { isKvError } from '../base/errors.ts'
@@ -18,7 +19,7 @@ import { Random } from '../base/random.ts'
 import { RealDisk } from './real-disk.ts'
 import { DurableWriter } from './real-durable.ts'
 import { SLOT_COUNT, SLOT_SIZE } from './real-lane-worker.ts'
-import type { Worker } from 'node:worker_threads'
+import type { Worker, WorkerOptions } from 'node:worker_threads'
 import type { DiskFile } from './disk.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -250,45 +251,63 @@ describe('a lane whose thread ends unasked', () => {
 })
 
 describe('without a lane', () => {
-  test('a thread that ends before it ran leaves all writes to the pool, in order', async () => {
-    process.once('worker', (thread) => void thread.terminate())
-    const file = open()
-    const other = open(`${path}2`)
-    const calls = Array.from({ length: 100 }, (_, i) =>
-      (i % 2 === 0 ? file : other).writeDurablyAsync(new Uint8Array(1000).fill(i), i),
-    )
-    await Promise.all(calls)
-    await file.writeDurablyAsync(new Uint8Array(1000).fill(100), 100)
-    const found = fs.readFileSync(path)
-    for (let i = 0; i < 100; i++) expect(found[i]).toBe(i - (i % 2))
-    expect(found[1099]).toBe(100)
-    expect(fs.readFileSync(`${path}2`)[1098]).toBe(99)
-    expect(threads.length).toBe(1)
-  })
+  const { Worker: StartedWorker } = threadsModule
 
-  test.runIf(isLinux)('a failure in the pool is final as well', async () => {
-    process.once('worker', (thread) => void thread.terminate())
-    const descriptor = fs.openSync('/dev/full', 'r+')
-    const writer = new DurableWriter(descriptor, 'path')
-    const calls = [0, 1].map((i) => codeOf(writer.write(text('x'), i)))
-    expect(await Promise.all(calls)).toEqual(['KV_NO_SPACE', 'KV_IO'])
-    expect(await codeOf(writer.write(text('x'), 0))).toBe('KV_IO')
-    writer.close()
-    fs.closeSync(descriptor)
-  })
+  const replaceWorker = (replacement: unknown): void => {
+    Object.assign(threadsModule, { Worker: replacement })
+    syncBuiltinESMExports()
+  }
 
-  test('a process that can’t start threads writes through the pool', async () => {
-    const body = `
-      import threads from 'node:worker_threads'
-      import { syncBuiltinESMExports } from 'node:module'
-      threads.Worker = class { constructor() { throw new Error('no threads here') } }
-      syncBuiltinESMExports()
-      ${OPEN_AND_WRITE}
-      console.log('done')
-    `
-    const ended = await run([onBundle(bundled(), body)])
-    expect(ended).toEqual({ status: 0, output: 'done\n' })
-    expect(written()).toBe('written')
+  afterEach(() => replaceWorker(StartedWorker))
+
+  /** As on a system that has no more threads to give. */
+  class RefusedWorker {
+    constructor() {
+      throw new Error('no threads here')
+    }
+  }
+
+  /** Ends before it has looked at the ring. */
+  class BrokenWorker extends StartedWorker {
+    constructor(_code: string, options: WorkerOptions) {
+      super('throw new Error("broken")', options)
+    }
+  }
+
+  describe.each([
+    ['can’t be started', RefusedWorker],
+    ['ends before it ran', BrokenWorker],
+  ])('because its thread %s', (_name, replacement) => {
+    beforeEach(() => replaceWorker(replacement))
+
+    test('writes go through the pool, in order', async () => {
+      const file = open()
+      const other = open(`${path}2`)
+      const calls = Array.from({ length: 100 }, (_, i) =>
+        (i % 2 === 0 ? file : other).writeDurablyAsync(new Uint8Array(1000).fill(i), i),
+      )
+      await Promise.all(calls)
+      replaceWorker(StartedWorker)
+      await file.writeDurablyAsync(new Uint8Array(1000).fill(100), 100)
+      const found = fs.readFileSync(path)
+      for (let i = 0; i < 100; i++) expect(found[i]).toBe(i - (i % 2))
+      expect(found[1099]).toBe(100)
+      expect(fs.readFileSync(`${path}2`)[1098]).toBe(99)
+      // Another file may have better luck.
+      const started = threads.length
+      await open(`${path}3`).writeDurablyAsync(text('x'), 0)
+      expect(threads.length).toBe(started + 1)
+    })
+
+    test.runIf(isLinux)('a failure is final as well', async () => {
+      const descriptor = fs.openSync('/dev/full', 'r+')
+      const writer = new DurableWriter(descriptor, 'path')
+      const calls = [0, 1].map((i) => codeOf(writer.write(text('x'), i)))
+      expect(await Promise.all(calls)).toEqual(['KV_NO_SPACE', 'KV_IO'])
+      expect(await codeOf(writer.write(text('x'), 0))).toBe('KV_IO')
+      writer.close()
+      fs.closeSync(descriptor)
+    })
   })
 })
 
