@@ -21,6 +21,7 @@ import { writeEarly } from './early.ts'
 import { PAGE_SIZE_DEFAULT } from './format.ts'
 import { inspectBuckets, pageInfo } from './inspect.ts'
 import type { BucketTree, PageInfo } from './inspect.ts'
+import type { Logged } from './logged.ts'
 import { nextTxid } from './meta.ts'
 import { openCore } from './open.ts'
 import type { OpenReport } from './open.ts'
@@ -95,7 +96,7 @@ export class Engine {
 
   /** The txid of the newest durable commit. */
   get txid(): number {
-    return this.#core.meta.txid
+    return this.#core.visible.txid
   }
 
   /** For the rest of this room. */
@@ -164,6 +165,7 @@ export class Engine {
     this.#isClosed = true
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#closedError())
     await this.#committing?.catch(() => {})
+    await this.#core.logged?.idle()
     this.#writer?.close()
     for (const reader of [...this.#core.readers]) reader.close()
     this.#core.file.close()
@@ -303,22 +305,24 @@ export class Engine {
   #beginRead(): Tx {
     this.#mustBeUsable()
     const core = this.#core
-    const tx = new Tx({ ...core.sight(), host: this.#host, writable: false })
+    const tx = new Tx({ ...core.sight(core.visible), host: this.#host, writable: false })
     core.readers.add(tx)
     return tx
   }
 
   #beginWrite(): Tx {
     const core = this.#core
-    const { meta, freelist } = core
+    const { head, freelist, logged } = core
     freelist.release(core.pins(), (pgid) => core.pager.forget(pgid))
-    if (core.readers.size === 0) freelist.forgetAllocations()
-    const id = nextTxid(meta)
+    if (core.readers.size === 0 && logged === undefined) freelist.forgetAllocations()
+    const id = logged === undefined ? nextTxid(head) : head.txid + 1
     // Only a forged file gets here; beyond, the commit could not be read again.
     if (!Number.isSafeInteger(id)) {
-      throw core.pager.corruption(meta.slot, `no txid follows ${meta.txid}`)
+      throw core.pager.corruption(head.slot, `no txid follows ${head.txid}`)
     }
-    this.#writer = new Tx({ ...core.sight(), host: this.#host, writable: true, id })
+    const setup = { ...core.sight(head), host: this.#host, writable: true, id }
+    const journal = logged?.journal()
+    this.#writer = new Tx(journal === undefined ? setup : { ...setup, journal })
     return this.#writer
   }
 
@@ -348,6 +352,11 @@ export class Engine {
     try {
       this.#mustBeWritable()
       if (!tx.pages.isChanged) return
+      const { logged } = this.#core
+      if (logged !== undefined) {
+        logged.commitSync(tx)
+        return
+      }
       const steps = commitSteps(this.#core, tx)
       for (let step = steps.next(); step.done !== true;) step = this.#syncStep(steps, step.value)
     } finally {
@@ -367,7 +376,12 @@ export class Engine {
     return steps.next()
   }
 
-  async #commitAsync(tx: Tx): Promise<void> {
+  #commitAsync(tx: Tx): Promise<void> {
+    const { logged } = this.#core
+    return logged === undefined ? this.#commitToFile(tx) : this.#commitToLog(tx, logged)
+  }
+
+  async #commitToFile(tx: Tx): Promise<void> {
     try {
       this.#mustBeWritable()
       if (!tx.pages.isChanged) return
@@ -377,6 +391,19 @@ export class Engine {
       this.#committing = undefined
       tx.close()
     }
+  }
+
+  async #commitToLog(tx: Tx, logged: Logged): Promise<void> {
+    let durable: Promise<void>
+    try {
+      this.#mustBeWritable()
+      if (!tx.pages.isChanged) return
+      durable = logged.commit(tx)
+    } finally {
+      // The next writer begins at this one's head while the record is on its way.
+      tx.close()
+    }
+    await durable
   }
 
   async #driveAsync(tx: Tx): Promise<void> {

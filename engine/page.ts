@@ -52,6 +52,8 @@ export class Page {
   isNode = false
   /** Set on each touch, cleared by the clock that looks for pages to drop. */
   isTouched = true
+  /** It is newer than the file: kept in memory until a checkpoint has written it. */
+  isDirty = false
   count = 0
   /** Of every 2^headShift-th key there is a head. */
   headShift: number = HEADS_NONE
@@ -120,6 +122,7 @@ export class Page {
     this.lentAt = 0
     this.prefixSize = 0
     this.used = 0
+    this.isDirty = false
   }
 
   /** Moves to a frame of a slab. */
