@@ -33,6 +33,12 @@ import type { Tx } from './tx.ts'
 
 const SEQUENCE_MAX = 2n ** 64n - 1n
 
+/** Where a bucket is. */
+interface Place {
+  readonly parent: Bucket
+  readonly name: Uint8Array
+}
+
 export class Bucket {
   readonly tx: Tx
   readonly tree: Tree
@@ -44,20 +50,20 @@ export class Bucket {
   /** The bucket that this one was opened in. */
   readonly #outer: Bucket | undefined
   /** The bucket that it is in now, and its name there; undefined at the root. */
-  #place: { readonly parent: Bucket; readonly name: Uint8Array } | undefined
+  #place: Place | undefined
   /** Its root page at that moment, 0 where it had none. */
   readonly #openedRoot: number
   #isGone = false
   #path: readonly Uint8Array[] | undefined
 
-  /** Made by the calls that open and create buckets. `outer`, `name`: where it is. */
-  constructor(tx: Tx, tree: Tree, sequence: bigint, outer?: Bucket, name?: Uint8Array) {
+  /** Made by the calls that open and create buckets. */
+  constructor(tx: Tx, tree: Tree, sequence: bigint, place?: Place) {
     this.tx = tx
     this.tree = tree
     this.#sequence = sequence
-    this.#outer = outer
+    this.#outer = place?.parent
     this.#openedRoot = tree.rootPgid
-    if (outer !== undefined && name !== undefined) this.#stand(outer, name)
+    if (place !== undefined) this.#stand(place)
   }
 
   /** The names that lead here from the top level, as the log has them. */
@@ -69,7 +75,7 @@ export class Bucket {
     return (this.#path = names.reverse())
   }
 
-  #stand(parent: Bucket, name: Uint8Array): void {
+  #stand({ parent, name }: Place): void {
     this.#place = { parent, name: new Uint8Array(name) }
     const stack: Bucket[] = [this]
     for (let b = stack.pop(); b !== undefined; b = stack.pop()) {
@@ -202,7 +208,7 @@ export class Bucket {
     }
     const tree = new Tree(this.tx.pages, 0, undefined)
     tree.rootNode = this.tx.pages.makeNode(true)
-    const child = new Bucket(this.tx, tree, 0n, this, bytes)
+    const child = new Bucket(this.tx, tree, 0n, { parent: this, name: bytes })
     child.isHeaderChanged = true
     this.tree.putFound(index, bytes, new Uint8Array(BUCKET_HEADER_SIZE), true)
     this.children.set(mapKey(bytes), child)
@@ -265,7 +271,7 @@ export class Bucket {
     this.children.delete(mapKey(bytes))
     target.children.set(mapKey(bytes), child)
     this.tx.journal?.moveBucket(this, target, bytes)
-    child.#stand(target, bytes)
+    child.#stand({ parent: target, name: bytes })
   }
 
   /** @throws {RangeError} outside u64; {KvError} KV_TX_NOT_WRITABLE */
@@ -360,7 +366,7 @@ export class Bucket {
     if (header.rootPgid !== 0) {
       Bucket.#mustNotLeadBack(this, header.rootPgid)
       const tree = new Tree(pages, header.rootPgid, undefined)
-      return new Bucket(this.tx, tree, header.sequence, this, name)
+      return new Bucket(this.tx, tree, header.sequence, { parent: this, name })
     }
     const start = leaf.valueStart(index)
     const size = leaf.valueSize(index)
@@ -373,7 +379,7 @@ export class Bucket {
       throw pages.pager.corruption(leaf.isNode ? 0 : leaf.pgid, `inline bucket: ${fault}`)
     }
     const page = new Page(0, bytes, base, size - BUCKET_HEADER_SIZE)
-    return new Bucket(this.tx, new Tree(pages, 0, page), header.sequence, this, name)
+    return new Bucket(this.tx, new Tree(pages, 0, page), header.sequence, { parent: this, name })
   }
 
   /** A bucket inside itself, which only damage makes, would be a walk without end. */

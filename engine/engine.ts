@@ -6,9 +6,9 @@
  */
 
 import type { Writable } from 'node:stream'
-import { KvError, isKvError } from '../base/errors.ts'
+import { KvError } from '../base/errors.ts'
 import { describeType } from '../base/text.ts'
-import type { Disk, DiskFile, FileIdentity, SyncKind } from '../disk/disk.ts'
+import type { Disk, SyncKind } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import { Allocation } from './allocation.ts'
 import { Checker } from './check.ts'
@@ -24,6 +24,7 @@ import type { BucketTree, PageInfo } from './inspect.ts'
 import type { Logged } from './logged.ts'
 import { nextTxid } from './meta.ts'
 import { openCore } from './open.ts'
+import { openLocked } from './open-locked.ts'
 import type { OpenReport } from './open.ts'
 import { CACHE_BYTES_DEFAULT, checkOptions } from './options.ts'
 import type { EngineOptions } from './options.ts'
@@ -32,8 +33,6 @@ import { Tx } from './tx.ts'
 import type { TxHost } from './tx.ts'
 
 const PAGES_PER_TURN = 256
-/** A path whose file is replaced again and again is given up. */
-const OPEN_ATTEMPTS_MAX = 5
 
 export interface CheckOptions {
   readonly generation?: 'newest' | 'previous'
@@ -490,35 +489,4 @@ export async function openEngine(path: string, options: EngineOptions = {}): Pro
     file.close()
     throw error
   }
-}
-
-/** Opens and locks what the path names. A file renamed over it meanwhile is opened in its place. */
-async function openLocked(disk: Disk, path: string, options: EngineOptions): Promise<DiskFile> {
-  for (let attempt = 1; ; attempt++) {
-    const file = disk.open(path, { mode: options.readOnly === true ? 'read' : 'create' })
-    try {
-      await lockFile(disk, file, options)
-      return file
-    } catch (error) {
-      const isReplaced = isKvError(error, 'KV_IO') && !isSameFile(disk.identityOf(path), file)
-      file.close()
-      if (!isReplaced || attempt === OPEN_ATTEMPTS_MAX) throw error
-    }
-  }
-}
-
-function isSameFile(named: FileIdentity | undefined, file: DiskFile): boolean {
-  const own = file.identity()
-  return named?.device === own.device && named.inode === own.inode
-}
-
-async function lockFile(disk: Disk, file: DiskFile, options: EngineOptions): Promise<void> {
-  const method = options.lock ?? 'auto'
-  if (method === 'none') return
-  await disk.lock(file, {
-    kind: options.readOnly === true ? 'shared' : 'exclusive',
-    method,
-    timeoutMs: options.lockTimeoutMs ?? 0,
-    signal: options.signal,
-  })
 }

@@ -52,8 +52,7 @@ export class Page {
   isNode = false
   /** Set on each touch, cleared by the clock that looks for pages to drop. */
   isTouched = true
-  /** It is newer than the file: kept in memory until a checkpoint has written it. */
-  isDirty = false
+  isDirty = false // newer than the file: see `Pager.installDirty`
   count = 0
   /** Of every 2^headShift-th key there is a head. */
   headShift: number = HEADS_NONE

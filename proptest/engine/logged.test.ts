@@ -26,12 +26,12 @@ const LOG_ID = 7
 type Step =
   | { readonly step: 'commit'; readonly edits: readonly Edit[]; readonly isSync: boolean }
   | { readonly step: 'rollback'; readonly edits: readonly Edit[] }
-  | { readonly step: 'sync'; readonly count: number }
+  | { readonly step: 'sync'; readonly count: number; readonly turns: number }
   | { readonly step: 'openReader' }
   | { readonly step: 'closeReader'; readonly which: number }
   | { readonly step: 'checkpoint' }
   | { readonly step: 'finish' }
-  | { readonly step: 'cut'; readonly seed: number }
+  | { readonly step: 'cut'; readonly seed: number; readonly turns: number }
   | { readonly step: 'reopen' }
 
 /** A log that makes records durable when it is told to. */
@@ -100,7 +100,7 @@ class LoggedRun {
         break
       case 'sync':
         this.#log.sync(step.count)
-        await settle()
+        await settle(step.turns)
         break
       case 'openReader':
         this.#readers.push({
@@ -125,6 +125,7 @@ class LoggedRun {
         await this.#finish()
         break
       case 'cut':
+        await settle(step.turns)
         await this.#cut(step.seed)
         break
       case 'reopen':
@@ -235,8 +236,9 @@ class LoggedRun {
   }
 }
 
-function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
+/** Lets the event loop turn: a checkpoint under way gets on by a few operations. */
+async function settle(turns = 1): Promise<void> {
+  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 async function runSteps(program: {
@@ -257,6 +259,8 @@ async function runSteps(program: {
 
 const edits = fc.array(edit, { maxLength: 6, size: 'max' })
 
+const turns = fc.integer({ min: 1, max: 20 })
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 14,
@@ -275,6 +279,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       step: fc.constant('sync' as const),
       count: fc.integer({ min: 1, max: 4 }),
+      turns,
     }),
   },
   { weight: 3, arbitrary: fc.constant<Step>({ step: 'openReader' }) },
@@ -284,7 +289,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 4, arbitrary: fc.constant<Step>({ step: 'checkpoint' }) },
   { weight: 3, arbitrary: fc.constant<Step>({ step: 'finish' }) },
-  { weight: 2, arbitrary: fc.record({ step: fc.constant('cut' as const), seed: fc.nat() }) },
+  { weight: 2, arbitrary: fc.record({ step: fc.constant('cut' as const), seed: fc.nat(), turns }) },
   { weight: 1, arbitrary: fc.constant<Step>({ step: 'reopen' }) },
 )
 
