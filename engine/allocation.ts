@@ -37,7 +37,7 @@ export class Allocation {
   constructor(core: Core, txid: number) {
     this.#core = core
     this.#txid = txid
-    this.highWaterMark = core.meta.highWaterMark
+    this.highWaterMark = core.head.highWaterMark
   }
 
   /** Chooses where about `pageCount` single pages will be taken from. */
@@ -57,10 +57,10 @@ export class Allocation {
 
   /** Finds room for `count` consecutive pages and returns the first. */
   take(count: number): number {
-    const { freelist, readers } = this.#core
+    const { freelist, readers, logged } = this.#core
     const returned = this.#returned.takeRun(count)
     if (returned !== undefined) return returned
-    const remember = readers.size > 0
+    const remember = readers.size > 0 || logged !== undefined
     const reused =
       count === 1 ? this.#takeOne(remember) : freelist.allocate(this.#txid, count, remember)
     if (reused !== undefined) {
@@ -128,10 +128,10 @@ export class Allocation {
 
   /** The transaction never happened. */
   undo(): void {
-    const { freelist, pager, meta } = this.#core
+    const { freelist, pager, head } = this.#core
     this.#core.allocation = undefined
     for (const pgid of this.#early) pager.forget(pgid)
     for (const pgid of this.#taken) freelist.giveBack(pgid, 1)
-    for (let pgid = this.#trimmedTo; pgid < meta.highWaterMark; pgid++) freelist.addFree(pgid)
+    for (let pgid = this.#trimmedTo; pgid < head.highWaterMark; pgid++) freelist.addFree(pgid)
   }
 }

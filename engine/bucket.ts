@@ -33,6 +33,12 @@ import type { Tx } from './tx.ts'
 
 const SEQUENCE_MAX = 2n ** 64n - 1n
 
+/** Where a bucket is. */
+interface Place {
+  readonly parent: Bucket
+  readonly name: Uint8Array
+}
+
 export class Bucket {
   readonly tx: Tx
   readonly tree: Tree
@@ -43,17 +49,39 @@ export class Bucket {
   #sequence: bigint
   /** The bucket that this one was opened in. */
   readonly #outer: Bucket | undefined
+  /** The bucket that it is in now, and its name there; undefined at the root. */
+  #place: Place | undefined
   /** Its root page at that moment, 0 where it had none. */
   readonly #openedRoot: number
   #isGone = false
+  #path: readonly Uint8Array[] | undefined
 
   /** Made by the calls that open and create buckets. */
-  constructor(tx: Tx, tree: Tree, sequence: bigint, outer?: Bucket) {
+  constructor(tx: Tx, tree: Tree, sequence: bigint, place?: Place) {
     this.tx = tx
     this.tree = tree
     this.#sequence = sequence
-    this.#outer = outer
+    this.#outer = place?.parent
     this.#openedRoot = tree.rootPgid
+    if (place !== undefined) this.#stand(place)
+  }
+
+  /** The names that lead here from the top level, as the log has them. */
+  path(): readonly Uint8Array[] {
+    if (this.#path !== undefined) return this.#path
+    const names: Uint8Array[] = []
+    let place = this.#place
+    for (; place !== undefined; place = place.parent.#place) names.push(place.name)
+    return (this.#path = names.reverse())
+  }
+
+  #stand({ parent, name }: Place): void {
+    this.#place = { parent, name: new Uint8Array(name) }
+    const stack: Bucket[] = [this]
+    for (let b = stack.pop(); b !== undefined; b = stack.pop()) {
+      b.#path = undefined
+      stack.push(...b.children.values())
+    }
   }
 
   get writable(): boolean {
@@ -131,6 +159,7 @@ export class Bucket {
     if (index >= 0 && (this.tree.leaf as Page).isBucket(index))
       throw wrongKind(keyBytes, 'a bucket')
     this.tree.putFound(index, keyBytes, valueBytes, false)
+    this.tx.journal?.put(this, keyBytes, valueBytes)
     this.tx.grew(valueBytes.length)
   }
 
@@ -145,6 +174,7 @@ export class Bucket {
     if (index < 0) return false
     if ((this.tree.leaf as Page).isBucket(index)) throw wrongKind(bytes, 'a bucket')
     this.tree.removeFound(index)
+    this.tx.journal?.delete(this, bytes)
     this.tx.grew(0)
     return true
   }
@@ -157,7 +187,7 @@ export class Bucket {
     if (known !== undefined) return known
     const index = this.tree.find(bytes)
     if (index < 0 || !(this.tree.leaf as Page).isBucket(index)) return undefined
-    const child = this.#openAt(this.tree.leaf as Page, index)
+    const child = this.#openAt(this.tree.leaf as Page, index, bytes)
     if (this.tx.writable) this.children.set(mapKey(bytes), child)
     return child
   }
@@ -178,10 +208,11 @@ export class Bucket {
     }
     const tree = new Tree(this.tx.pages, 0, undefined)
     tree.rootNode = this.tx.pages.makeNode(true)
-    const child = new Bucket(this.tx, tree, 0n, this)
+    const child = new Bucket(this.tx, tree, 0n, { parent: this, name: bytes })
     child.isHeaderChanged = true
     this.tree.putFound(index, bytes, new Uint8Array(BUCKET_HEADER_SIZE), true)
     this.children.set(mapKey(bytes), child)
+    this.tx.journal?.createBucket(this, bytes)
     return child
   }
 
@@ -209,6 +240,7 @@ export class Bucket {
     }
     this.children.delete(mapKey(bytes))
     child.retire()
+    this.tx.journal?.deleteBucket(this, bytes)
   }
 
   /**
@@ -238,6 +270,8 @@ export class Bucket {
     this.tree.removeFound(this.tree.find(bytes))
     this.children.delete(mapKey(bytes))
     target.children.set(mapKey(bytes), child)
+    this.tx.journal?.moveBucket(this, target, bytes)
+    child.#stand({ parent: target, name: bytes })
   }
 
   /** @throws {RangeError} outside u64; {KvError} KV_TX_NOT_WRITABLE */
@@ -252,6 +286,7 @@ export class Bucket {
     this.#sequence = sequence
     this.isHeaderChanged = true
     this.tx.pages.isChanged = true
+    this.tx.journal?.setSequence(this, sequence)
   }
 
   /** Adds one to the sequence and returns it. Throws a RangeError at 2^64 − 1. */
@@ -325,13 +360,13 @@ export class Bucket {
     return false
   }
 
-  #openAt(leaf: Page, index: number): Bucket {
+  #openAt(leaf: Page, index: number, name: Uint8Array): Bucket {
     const { pages } = this.tx
     const header = readBucketHeader(leaf, index)
     if (header.rootPgid !== 0) {
       Bucket.#mustNotLeadBack(this, header.rootPgid)
       const tree = new Tree(pages, header.rootPgid, undefined)
-      return new Bucket(this.tx, tree, header.sequence, this)
+      return new Bucket(this.tx, tree, header.sequence, { parent: this, name })
     }
     const start = leaf.valueStart(index)
     const size = leaf.valueSize(index)
@@ -344,7 +379,7 @@ export class Bucket {
       throw pages.pager.corruption(leaf.isNode ? 0 : leaf.pgid, `inline bucket: ${fault}`)
     }
     const page = new Page(0, bytes, base, size - BUCKET_HEADER_SIZE)
-    return new Bucket(this.tx, new Tree(pages, 0, page), header.sequence, this)
+    return new Bucket(this.tx, new Tree(pages, 0, page), header.sequence, { parent: this, name })
   }
 
   /** A bucket inside itself, which only damage makes, would be a walk without end. */

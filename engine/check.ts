@@ -317,14 +317,26 @@ export class Checker {
 
   /** The freelist that a writer would work with must say the same as the walk. */
   #checkMemory(): void {
-    const { freelist, meta, isFreelistLoaded, allocation } = this.#core
-    if (!isFreelistLoaded || meta !== this.#meta || this.#findings.length > 0) return
+    const { freelist, meta, head, isFreelistLoaded, allocation } = this.#core
+    if (!isFreelistLoaded || this.#findings.length > 0) return
+    if (this.#meta.txid !== head.txid) {
+      this.#checkReuse()
+      return
+    }
     const known = freelist.persistent(allocation?.taken ?? new PageSet())
     for (let pgid = 2; pgid < meta.highWaterMark; pgid++) {
       if (known.has(pgid) !== this.#reached.has(pgid)) continue
       const message = known.has(pgid) ? 'free in memory, in use in the file' : 'lost in memory'
       this.#find('freelist-memory', pgid, '', message)
     }
+  }
+
+  /** Of a generation that is not the head: no page of it may be handed out. */
+  #checkReuse(): void {
+    this.#reached.forEach((pgid) => {
+      if (!this.#core.freelist.isFree(pgid)) return
+      this.#find('freelist-memory', pgid, '', 'free in memory, in use in the file')
+    })
   }
 }
 

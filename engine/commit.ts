@@ -21,7 +21,7 @@ import { assert } from '../base/assert.ts'
 import { KvError, isKvError } from '../base/errors.ts'
 import type { SyncKind } from '../disk/disk.ts'
 import type { Allocation } from './allocation.ts'
-import type { Core } from './core.ts'
+import type { Core, PageRun } from './core.ts'
 import { encodeFreelistPage, freelistPages } from './freelist-page.ts'
 import { GROW_STEP } from './format.ts'
 import type { Meta } from './meta.ts'
@@ -53,6 +53,7 @@ export function* commitSteps(core: Core, tx: Tx): Generator<SyncKind, void, void
   let phase: Phase = 'spill'
   try {
     plan.build()
+    plan.buildFreelist()
     if (core.passedOverSlot !== undefined) {
       phase = 'revert'
       writeOverPassed(core, core.passedOverSlot)
@@ -77,18 +78,22 @@ export function* commitSteps(core: Core, tx: Tx): Generator<SyncKind, void, void
   plan.publish()
 }
 
-class CommitPlan {
+/** A commit on its way: what `tx` has changed, placed, and what the file must be told of it. */
+export class CommitPlan {
   readonly #core: Core
   readonly #tx: Tx
+  readonly #txid: number
   readonly #allocation: Allocation
   /** Nodes that have become page images, and the freelist's image. */
   readonly #nodes: Page[] = []
   #freelistImage: Page | undefined
   #meta: Meta | undefined
 
-  constructor(core: Core, tx: Tx) {
+  /** `txid`: which commit it is to be, where that is not what `tx` was given. */
+  constructor(core: Core, tx: Tx, txid: number = tx.id) {
     this.#core = core
     this.#tx = tx
+    this.#txid = txid
     this.#allocation = tx.allocate()
   }
 
@@ -97,32 +102,62 @@ class CommitPlan {
     return this.#meta
   }
 
-  /** Step 1, all in memory. */
+  /** The nodes that have become pages, and the freelist's image. */
+  get images(): Page[] {
+    const images = [...this.#nodes]
+    if (this.#freelistImage !== undefined) images.push(this.#freelistImage)
+    return images
+  }
+
+  /** Step 1, all in memory: the tree. */
   build(): void {
     const core = this.#core
     const allocation = this.#allocation
-    const { pages, root, id } = this.#tx
+    const { pages, root } = this.#tx
+    const id = this.#txid
     allocation.plan(pages.nodeCount)
     const placed = spill(root, (count) => allocation.take(count))
     for (const { node, pageCount } of placed) {
       pages.editor.place(node, node.pgid, pageCount)
       this.#nodes.push(node)
     }
-    const old = core.freelistRun
-    if (old !== undefined) pages.freeRun(old.first, old.count)
-    for (const pgid of allocation.leaveOver()) pages.freedRuns.push(pgid, 1)
-    const freed = this.#freedOnce(pages.freedRuns)
-    allocation.trimTail()
-    if (core.persistFreelist) this.#buildFreelist(freed)
     this.#meta = {
-      ...core.meta,
+      ...core.head,
       rootPgid: root.tree.rootPgid,
       rootSequence: root.sequence,
-      freelistPgid: this.#freelistImage?.pgid,
+      freelistPgid: undefined,
       highWaterMark: allocation.highWaterMark,
       txid: id,
       slot: id % 2 === 0 ? 0 : 1,
     }
+  }
+
+  /** Of step 1, for a commit that goes into a log: the freelist stays as the last checkpoint's. */
+  skipFreelist(): void {
+    this.#freeRest()
+    this.#meta = { ...this.meta, highWaterMark: this.#allocation.highWaterMark }
+  }
+
+  /** Of step 1: the freelist, and with it where the file ends. */
+  buildFreelist(): void {
+    const core = this.#core
+    const { pages } = this.#tx
+    const old = core.freelistRun
+    if (old !== undefined) pages.freeRun(old.first, old.count)
+    const freed = this.#freeRest()
+    this.#allocation.trimTail()
+    if (core.persistFreelist) this.#encodeFreelist(freed)
+    this.#meta = {
+      ...this.meta,
+      freelistPgid: this.#freelistImage?.pgid,
+      highWaterMark: this.#allocation.highWaterMark,
+    }
+  }
+
+  #freeRest(): PageSet {
+    const { freedRuns } = this.#tx.pages
+    for (const pgid of this.#allocation.leaveOver()) freedRuns.push(pgid, 1)
+    return this.#freedOnce(freedRuns)
   }
 
   /**
@@ -143,7 +178,7 @@ class CommitPlan {
     return freed
   }
 
-  #buildFreelist(freed: PageSet): void {
+  #encodeFreelist(freed: PageSet): void {
     const { freelist, pageSizeBytes } = this.#core
     const listed = freelist.persistent(freed)
     const pageCount = freelistPages(listed.size, pageSizeBytes)
@@ -157,60 +192,49 @@ class CommitPlan {
 
   /** Step 2; true when the new size must be synced. */
   growFile(): boolean {
-    const core = this.#core
-    const needed = this.#allocation.highWaterMark * core.pageSizeBytes
-    if (needed <= core.fileSizeBytes) return false
-    const size = grownSize(needed)
-    core.file.truncate(size)
-    core.fileSizeBytes = size
-    return true
+    return growFile(this.#core, this.meta)
   }
 
   /** Step 3, without the sync. */
   writePages(): void {
-    const images = [...this.#nodes]
-    if (this.#freelistImage !== undefined) images.push(this.#freelistImage)
-    writeImages(this.#core, images)
+    writeImages(this.#core, this.images)
   }
 
   /** Step 5. */
   publish(): void {
-    const core = this.#core
-    core.previous = core.meta
-    core.meta = this.meta
-    core.freelist.addPending(this.#tx.id, this.#tx.pages.freedRuns)
+    const { pager } = this.#core
+    this.settle((page) => pager.install(page))
+    publishMeta(this.#core, this.meta, this.freelistRun)
+  }
+
+  /** What has changed is part of the head from now on. `install` takes each new page. */
+  settle(install: (page: Page) => void): void {
+    this.#core.freelist.addPending(this.#txid, this.#tx.pages.freedRuns)
     for (const node of this.#nodes) {
       this.#tx.pages.editor.settle(node)
-      core.pager.install(node)
+      install(node)
     }
     this.#tx.pages.allocation = undefined
     this.#allocation.settle()
-    const image = this.#freelistImage
-    core.freelistRun =
-      image === undefined
-        ? undefined
-        : { first: image.pgid, count: image.sizeBytes / core.pageSizeBytes }
-    this.#shrinkFile()
   }
 
-  /**
-   * Gives the tail of the file back when it is much too long. Both generations and all readers lie
-   * below the new end. A crash leaves either length, and both are right.
-   */
-  #shrinkFile(): void {
-    const core = this.#core
-    let highest = Math.max(core.meta.highWaterMark, core.previous?.highWaterMark ?? 0)
-    for (const reader of core.readers) highest = Math.max(highest, reader.meta.highWaterMark)
-    const size = grownSize(highest * core.pageSizeBytes)
-    const excess = core.fileSizeBytes - size
-    if (excess < 2 * GROW_STEP && core.fileSizeBytes <= 2 * size) return
-    try {
-      core.file.truncate(size)
-      core.fileSizeBytes = size
-    } catch (error) {
-      // The commit is durable; a file that stays long is only long.
-      if (!isKvError(error)) throw error
-    }
+  /** As `settle`, with pages that only memory has for now. */
+  settleInMemory(): void {
+    const { pager } = this.#core
+    for (const node of this.#nodes) pager.editor.finish(node)
+    this.settle((page) => pager.installDirty(page))
+  }
+
+  /** The freelist of this commit; undefined where it has none. */
+  get freelistImage(): Page | undefined {
+    return this.#freelistImage
+  }
+
+  /** Where the freelist of this commit stands. */
+  get freelistRun(): PageRun | undefined {
+    const image = this.#freelistImage
+    if (image === undefined) return undefined
+    return { first: image.pgid, count: image.sizeBytes / this.#core.pageSizeBytes }
   }
 
   /** Undoes what memory knows of the transaction; returns the error to throw. */
@@ -226,5 +250,44 @@ class CommitPlan {
     const outcome = phase === 'meta' ? 'unknown' : 'none'
     if (outcome === error.outcome) return error
     return new KvError(error.code, error.message, { cause: error, outcome })
+  }
+}
+
+/** Makes the file long enough for a generation; true when the new size must be synced. */
+export function growFile(core: Core, meta: Meta): boolean {
+  const needed = meta.highWaterMark * core.pageSizeBytes
+  if (needed <= core.fileSizeBytes) return false
+  // Pages written before their commit may have made it longer than anyone was told.
+  const size = Math.max(grownSize(needed), core.file.size())
+  core.file.truncate(size)
+  core.fileSizeBytes = size
+  return true
+}
+
+/** A generation has become the newest one of the file. */
+export function publishMeta(core: Core, meta: Meta, freelistRun: PageRun | undefined): void {
+  core.previous = core.meta
+  core.meta = meta
+  core.freelistRun = freelistRun
+  shrinkFile(core)
+}
+
+/**
+ * Gives the tail of the file back when it is much too long. Both generations, the head and all
+ * readers lie below the new end. A crash leaves either length, and both are right.
+ */
+function shrinkFile(core: Core): void {
+  let highest = Math.max(core.meta.highWaterMark, core.previous?.highWaterMark ?? 0)
+  highest = Math.max(highest, core.head.highWaterMark, core.allocation?.highWaterMark ?? 0)
+  for (const reader of core.readers) highest = Math.max(highest, reader.meta.highWaterMark)
+  const size = grownSize(highest * core.pageSizeBytes)
+  const excess = core.fileSizeBytes - size
+  if (excess < 2 * GROW_STEP && core.fileSizeBytes <= 2 * size) return
+  try {
+    core.file.truncate(size)
+    core.fileSizeBytes = size
+  } catch (error) {
+    // The commit is durable; a file that stays long is only long.
+    if (!isKvError(error)) throw error
   }
 }

@@ -7,6 +7,7 @@ import type { DiskFile } from '../disk/disk.ts'
 import { KvError } from '../base/errors.ts'
 import type { Allocation } from './allocation.ts'
 import { Freelist } from './freelist.ts'
+import type { Logged } from './logged.ts'
 import type { Meta } from './meta.ts'
 import type { Pager } from './pager.ts'
 import type { Tx } from './tx.ts'
@@ -22,8 +23,10 @@ export class Core {
   readonly pageSizeBytes: number
   /** Whether commits write the freelist to the file. */
   readonly persistFreelist: boolean
-  /** The newest durable generation: what readers see and the writer builds on. */
+  /** The newest generation of the file. */
   meta: Meta
+  /** Set where commits go into a log, and into the file by checkpoints. */
+  logged: Logged | undefined = undefined
   /** The generation before it, while it is known to be whole. */
   previous: Meta | undefined
   /** The slot of a newer meta that opening passed over; the first commit must make an end of it. */
@@ -55,9 +58,19 @@ export class Core {
     this.fileSizeBytes = file.size()
   }
 
-  /** What a transaction that begins now sees. */
-  sight(): { pager: Pager; meta: Meta; id: number; usedPages: number } {
-    const { pager, meta } = this
+  /** What the writer builds on. */
+  get head(): Meta {
+    return this.logged?.head ?? this.meta
+  }
+
+  /** What readers that begin now see: durable, in the file or in the log. */
+  get visible(): Meta {
+    return this.logged?.visible ?? this.meta
+  }
+
+  /** What a transaction that begins at `meta` sees. */
+  sight(meta: Meta): { pager: Pager; meta: Meta; id: number; usedPages: number } {
+    const { pager } = this
     const free = this.isFreelistLoaded ? this.freelist.freeCount : 0
     return { pager, meta, id: meta.txid, usedPages: meta.highWaterMark - free }
   }
@@ -76,6 +89,7 @@ export class Core {
     const pins = [this.meta.txid]
     if (this.previous !== undefined) pins.push(this.previous.txid)
     for (const reader of this.readers) pins.push(reader.id)
+    this.logged?.addPins(pins)
     return pins
   }
 

@@ -6,9 +6,9 @@
  */
 
 import type { Writable } from 'node:stream'
-import { KvError, isKvError } from '../base/errors.ts'
+import { KvError } from '../base/errors.ts'
 import { describeType } from '../base/text.ts'
-import type { Disk, DiskFile, FileIdentity, SyncKind } from '../disk/disk.ts'
+import type { Disk, SyncKind } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import { Allocation } from './allocation.ts'
 import { Checker } from './check.ts'
@@ -21,8 +21,10 @@ import { writeEarly } from './early.ts'
 import { PAGE_SIZE_DEFAULT } from './format.ts'
 import { inspectBuckets, pageInfo } from './inspect.ts'
 import type { BucketTree, PageInfo } from './inspect.ts'
+import type { Logged } from './logged.ts'
 import { nextTxid } from './meta.ts'
 import { openCore } from './open.ts'
+import { openLocked } from './open-locked.ts'
 import type { OpenReport } from './open.ts'
 import { CACHE_BYTES_DEFAULT, checkOptions } from './options.ts'
 import type { EngineOptions } from './options.ts'
@@ -31,8 +33,6 @@ import { Tx } from './tx.ts'
 import type { TxHost } from './tx.ts'
 
 const PAGES_PER_TURN = 256
-/** A path whose file is replaced again and again is given up. */
-const OPEN_ATTEMPTS_MAX = 5
 
 export interface CheckOptions {
   readonly generation?: 'newest' | 'previous'
@@ -95,7 +95,7 @@ export class Engine {
 
   /** The txid of the newest durable commit. */
   get txid(): number {
-    return this.#core.meta.txid
+    return this.#core.visible.txid
   }
 
   /** For the rest of this room. */
@@ -164,6 +164,7 @@ export class Engine {
     this.#isClosed = true
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#closedError())
     await this.#committing?.catch(() => {})
+    await this.#core.logged?.idle()
     this.#writer?.close()
     for (const reader of [...this.#core.readers]) reader.close()
     this.#core.file.close()
@@ -303,22 +304,24 @@ export class Engine {
   #beginRead(): Tx {
     this.#mustBeUsable()
     const core = this.#core
-    const tx = new Tx({ ...core.sight(), host: this.#host, writable: false })
+    const tx = new Tx({ ...core.sight(core.visible), host: this.#host, writable: false })
     core.readers.add(tx)
     return tx
   }
 
   #beginWrite(): Tx {
     const core = this.#core
-    const { meta, freelist } = core
+    const { head, freelist, logged } = core
     freelist.release(core.pins(), (pgid) => core.pager.forget(pgid))
-    if (core.readers.size === 0) freelist.forgetAllocations()
-    const id = nextTxid(meta)
+    if (core.readers.size === 0 && logged === undefined) freelist.forgetAllocations()
+    const id = logged === undefined ? nextTxid(head) : head.txid + 1
     // Only a forged file gets here; beyond, the commit could not be read again.
     if (!Number.isSafeInteger(id)) {
-      throw core.pager.corruption(meta.slot, `no txid follows ${meta.txid}`)
+      throw core.pager.corruption(head.slot, `no txid follows ${head.txid}`)
     }
-    this.#writer = new Tx({ ...core.sight(), host: this.#host, writable: true, id })
+    const setup = { ...core.sight(head), host: this.#host, writable: true, id }
+    const journal = logged?.journal()
+    this.#writer = new Tx(journal === undefined ? setup : { ...setup, journal })
     return this.#writer
   }
 
@@ -348,6 +351,11 @@ export class Engine {
     try {
       this.#mustBeWritable()
       if (!tx.pages.isChanged) return
+      const { logged } = this.#core
+      if (logged !== undefined) {
+        logged.commitSync(tx)
+        return
+      }
       const steps = commitSteps(this.#core, tx)
       for (let step = steps.next(); step.done !== true;) step = this.#syncStep(steps, step.value)
     } finally {
@@ -367,7 +375,12 @@ export class Engine {
     return steps.next()
   }
 
-  async #commitAsync(tx: Tx): Promise<void> {
+  #commitAsync(tx: Tx): Promise<void> {
+    const { logged } = this.#core
+    return logged === undefined ? this.#commitToFile(tx) : this.#commitToLog(tx, logged)
+  }
+
+  async #commitToFile(tx: Tx): Promise<void> {
     try {
       this.#mustBeWritable()
       if (!tx.pages.isChanged) return
@@ -377,6 +390,19 @@ export class Engine {
       this.#committing = undefined
       tx.close()
     }
+  }
+
+  async #commitToLog(tx: Tx, logged: Logged): Promise<void> {
+    let durable: Promise<void>
+    try {
+      this.#mustBeWritable()
+      if (!tx.pages.isChanged) return
+      durable = logged.commit(tx)
+    } finally {
+      // The next writer begins at this one's head while the record is on its way.
+      tx.close()
+    }
+    await durable
   }
 
   async #driveAsync(tx: Tx): Promise<void> {
@@ -463,35 +489,4 @@ export async function openEngine(path: string, options: EngineOptions = {}): Pro
     file.close()
     throw error
   }
-}
-
-/** Opens and locks what the path names. A file renamed over it meanwhile is opened in its place. */
-async function openLocked(disk: Disk, path: string, options: EngineOptions): Promise<DiskFile> {
-  for (let attempt = 1; ; attempt++) {
-    const file = disk.open(path, { mode: options.readOnly === true ? 'read' : 'create' })
-    try {
-      await lockFile(disk, file, options)
-      return file
-    } catch (error) {
-      const isReplaced = isKvError(error, 'KV_IO') && !isSameFile(disk.identityOf(path), file)
-      file.close()
-      if (!isReplaced || attempt === OPEN_ATTEMPTS_MAX) throw error
-    }
-  }
-}
-
-function isSameFile(named: FileIdentity | undefined, file: DiskFile): boolean {
-  const own = file.identity()
-  return named?.device === own.device && named.inode === own.inode
-}
-
-async function lockFile(disk: Disk, file: DiskFile, options: EngineOptions): Promise<void> {
-  const method = options.lock ?? 'auto'
-  if (method === 'none') return
-  await disk.lock(file, {
-    kind: options.readOnly === true ? 'shared' : 'exclusive',
-    method,
-    timeoutMs: options.lockTimeoutMs ?? 0,
-    signal: options.signal,
-  })
 }

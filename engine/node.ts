@@ -256,13 +256,18 @@ export class NodeEditor {
    * are the image of its page run. It stays a node until `settle`.
    */
   seal(node: Page): void {
+    this.finish(node)
+    sealPage(node)
+  }
+
+  /** As `seal`, without the seal: for a page that only memory has for now. */
+  finish(node: Page): void {
     const { sizeBytes } = node
     this.#reserve(node, sizeBytes)
-    const { bytes, view, base } = node
+    const { bytes, base } = node
     if (!node.isLeaf) namePlacedChildren(node)
     writeHeader(node, node.pgid, sizeBytes / this.frames.pageSizeBytes - 1)
     bytes.fill(0, base + node.used, base + sizeBytes)
-    sealRun(bytes, view, base, base + node.used, base + sizeBytes)
   }
 
   /** Makes a sealed node a page like any other. */
@@ -392,6 +397,11 @@ export function splitIndex(node: Page, target: number): number | undefined {
     if (i >= sideMin && size > target) return i
   }
   return node.count - sideMin
+}
+
+/** Seals what `NodeEditor.finish` has finished. */
+export function sealPage({ bytes, view, base, used, sizeBytes }: Page): void {
+  sealRun(bytes, view, base, base + used, base + sizeBytes)
 }
 
 /** Writes the page header of a node, as page `pgid` with `overflow` pages behind it. */

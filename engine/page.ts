@@ -52,6 +52,7 @@ export class Page {
   isNode = false
   /** Set on each touch, cleared by the clock that looks for pages to drop. */
   isTouched = true
+  isDirty = false // newer than the file: see `Pager.installDirty`
   count = 0
   /** Of every 2^headShift-th key there is a head. */
   headShift: number = HEADS_NONE
@@ -120,6 +121,7 @@ export class Page {
     this.lentAt = 0
     this.prefixSize = 0
     this.used = 0
+    this.isDirty = false
   }
 
   /** Moves to a frame of a slab. */

@@ -46,6 +46,9 @@ export class Pager {
   readonly lens: Page = new Page(0)
   #chunks: ((Page | undefined)[] | undefined)[] = []
   #residentBytes = 0
+  /** Pages newer than the file. They are not dropped, and don't count towards the budget. */
+  readonly dirty: Set<Page> = new Set<Page>()
+  #dirtyBytes = 0
   #faults = 0
   #evictions = 0
   #hand = 0
@@ -148,6 +151,27 @@ export class Pager {
     this.#residentBytes += page.sizeBytes
   }
 
+  get dirtyBytes(): number {
+    return this.#dirtyBytes
+  }
+
+  /** As `install`, of a page that is not in the file yet. */
+  installDirty(page: Page): void {
+    this.install(page)
+    page.isDirty = true
+    this.dirty.add(page)
+    this.#dirtyBytes += page.sizeBytes
+    this.#residentBytes -= page.sizeBytes
+  }
+
+  /** The file has the page now. */
+  settleDirty(page: Page): void {
+    if (!this.dirty.delete(page)) return
+    page.isDirty = false
+    this.#dirtyBytes -= page.sizeBytes
+    this.#residentBytes += page.sizeBytes
+  }
+
   /**
    * Takes the page out of the cache without letting go of it: it becomes a node. False where it is
    * not there, or may not stand for itself: what `bounds` lets pass must be packed anew.
@@ -155,7 +179,7 @@ export class Pager {
   takeOut(page: Page): boolean {
     const { pgid } = page
     const chunk = this.#chunks[Math.floor(pgid / CHUNK_SIZE)]
-    if (!this.isStrict || chunk?.[pgid % CHUNK_SIZE] !== page) return false
+    if (!this.isStrict || page.isDirty || chunk?.[pgid % CHUNK_SIZE] !== page) return false
     this.#clearSlot(page)
     return true
   }
@@ -163,6 +187,7 @@ export class Pager {
   #clearSlot(page: Page): void {
     const chunk = this.#chunks[Math.floor(page.pgid / CHUNK_SIZE)]
     if (chunk !== undefined) chunk[page.pgid % CHUNK_SIZE] = undefined
+    this.settleDirty(page)
     this.#residentBytes -= page.sizeBytes
   }
 
@@ -201,6 +226,8 @@ export class Pager {
   clear(): void {
     this.#chunks = []
     this.#residentBytes = 0
+    this.dirty.clear()
+    this.#dirtyBytes = 0
     this.#cooling = []
     this.#shells = []
     this.frames.clear()
@@ -223,7 +250,7 @@ export class Pager {
       }
       const page = chunk[this.#hand % CHUNK_SIZE]
       this.#hand++
-      if (page === undefined) continue
+      if (page === undefined || page.isDirty) continue
       if (this.frames.takeMark(page)) continue
       this.forget(page.pgid)
       this.#evictions++

@@ -10,6 +10,7 @@ import { KvError } from '../base/errors.ts'
 import type { Allocation } from './allocation.ts'
 import { Bucket } from './bucket.ts'
 import type { Cursor } from './cursor.ts'
+import type { Journal } from './journal.ts'
 import type { Meta } from './meta.ts'
 import { Tree } from './tree.ts'
 import { TxPages } from './tx-pages.ts'
@@ -35,6 +36,7 @@ export interface TxSetup {
   readonly writable: boolean
   /** The number the commit will have, or for a reader that of the root it sees. */
   readonly id: number
+  readonly journal?: Journal
 }
 
 export class Tx {
@@ -46,6 +48,8 @@ export class Tx {
   readonly pages: TxPages
   /** The bucket of the top-level buckets. It holds no values. */
   readonly root: Bucket
+  /** Notes what a writer does, where that goes into a log. */
+  readonly journal: Journal | undefined
   readonly #host: TxHost
   #state: 'open' | 'committing' | 'closed' = 'open'
   #isManaged = false
@@ -57,6 +61,7 @@ export class Tx {
     this.writable = setup.writable
     this.meta = setup.meta
     this.#host = setup.host
+    this.journal = setup.journal
     this.pages = new TxPages(setup.pager, setup.meta.highWaterMark, setup.usedPages)
     const tree = new Tree(this.pages, setup.meta.rootPgid, undefined)
     this.root = new Bucket(this, tree, setup.meta.rootSequence)

@@ -165,7 +165,7 @@ const burst = {
   order,
 }
 
-const edit: fc.Arbitrary<Edit> = fc.oneof(
+export const edit: fc.Arbitrary<Edit> = fc.oneof(
   {
     weight: 10,
     arbitrary: fc.record({

@@ -244,7 +244,7 @@ function compareReader({ tx, model, txid }: Reader): void {
   compareAll(tx, model)
 }
 
-function mustBeClean(engine: Engine, generation: 'newest' | 'previous'): void {
+export function mustBeClean(engine: Engine, generation: 'newest' | 'previous'): void {
   const report = engine.check({ generation })
   if (report.isClean) return
   throw new Mismatch(`check of ${generation}: ${JSON.stringify(report.findings.slice(0, 5))}`)

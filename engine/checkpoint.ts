@@ -1,0 +1,203 @@
+/**
+ * The checkpoint: brings the file to the head while commits go on.
+ *
+ *   1. an empty commit at the head, with the freelist in it and the set of pages to be written
+ *      captured; its record goes into the log                                   memory, at once
+ *   2. that record is durable, so the log leads at least as far as the file will
+ *      where opening passed over a newer meta: write ours over it; data sync     once
+ *   3. grow the file to its high-water mark; full sync                           only when needed
+ *   4. write the pages, ascending, in runs of at most 1 MiB, the event loop free in between; data
+ *      sync
+ *   5. write the meta into the slot that does not hold the newest one; data sync
+ *
+ * Pages that came and went between two checkpoints are not among those written.
+ *
+ * A full disk in step 3 or 4 abandons the checkpoint: the file stays where it was, the pages stay
+ * in memory, and the log stays as long. Any other failure poisons the handle.
+ */
+
+import { assert } from '../base/assert.ts'
+import { KvError, isKvError } from '../base/errors.ts'
+import { CommitPlan, growFile, publishMeta } from './commit.ts'
+import type { Engine } from './engine.ts'
+import type { Core } from './core.ts'
+import type { LogGroup } from './commit-log.ts'
+import { replay } from './journal.ts'
+import type { Logged } from './logged.ts'
+import type { Meta } from './meta.ts'
+import { encodeMetaPage } from './meta.ts'
+import { sealPage } from './node.ts'
+import type { Page } from './page.ts'
+import type { Tx } from './tx.ts'
+import { writeOverPassed } from './write-images.ts'
+
+/** Written in one call, and what the disk is given to do between two turns of the event loop. */
+const RUN_SIZE_MAX = 1024 * 1024
+
+/** Where dirty pages take more than this part of the memory for pages, replay writes them. */
+const DIRTY_PARTS = 2
+
+class Checkpoint {
+  readonly meta: Meta
+  readonly #core: Core
+  readonly #logged: Logged
+  readonly #pages: readonly Page[]
+  readonly #freelist: Page | undefined
+  readonly #durable: Promise<void>
+
+  /**
+   * The end of step 1: `plan` has the freelist, and is about to be the head, or is it. `append`
+   * gives its record to the log.
+   */
+  constructor(core: Core, logged: Logged, plan: CommitPlan, append: (meta: Meta) => Promise<void>) {
+    this.#core = core
+    this.#logged = logged
+    const { txid } = plan.meta
+    this.meta = { ...plan.meta, flags: logged.logId, rootSequence: BigInt(txid) }
+    this.#freelist = plan.freelistImage
+    plan.settleInMemory()
+    // The next one frees it, whether this one comes to an end or not.
+    core.freelistRun = plan.freelistRun
+    this.#pages = [...core.pager.dirty].filter(({ pgid }) => !core.freelist.has(pgid))
+    logged.beginCheckpoint(this.meta)
+    this.#durable = append(this.meta)
+  }
+
+  /** Steps 2 to 5. Rejects where the file is not at this checkpoint. */
+  async finish(): Promise<void> {
+    const core = this.#core
+    let phase: 'log' | 'revert' | 'data' | 'meta' = 'log'
+    try {
+      await this.#durable
+      phase = 'revert'
+      await this.#revert()
+      phase = 'data'
+      if (growFile(core, this.meta)) await core.file.syncAsync('full')
+      await this.#writePages()
+      await core.file.syncAsync('data')
+      phase = 'meta'
+      await core.file.writeAsync(encodeMetaPage(this.meta), this.meta.slot * core.pageSizeBytes)
+      await core.file.syncAsync('data')
+    } catch (error) {
+      const isHarmless = phase === 'data' && isKvError(error, 'KV_NO_SPACE')
+      if (!isHarmless) core.poisonWith(error)
+      throw error
+    } finally {
+      this.#logged.endCheckpoint()
+    }
+    for (const page of this.#pages) core.pager.settleDirty(page)
+    publishMeta(core, this.meta, core.freelistRun)
+    core.pager.trim()
+  }
+
+  async #revert(): Promise<void> {
+    const core = this.#core
+    if (core.passedOverSlot === undefined) return
+    writeOverPassed(core, core.passedOverSlot)
+    await core.file.syncAsync('data')
+    core.passedOverSlot = undefined
+  }
+
+  async #writePages(): Promise<void> {
+    const { file, pageSizeBytes } = this.#core
+    const pages = [...this.#pages]
+    if (this.#freelist !== undefined) pages.push(this.#freelist)
+    pages.sort((a, b) => a.pgid - b.pgid)
+    const run = new Uint8Array(RUN_SIZE_MAX)
+    for (let from = 0; from < pages.length;) {
+      const first = pages[from] as Page
+      let size = 0
+      let to = from
+      for (; to < pages.length; to++) {
+        const page = pages[to] as Page
+        const isNext = page.pgid === first.pgid + size / pageSizeBytes
+        if (to > from && (!isNext || size + page.sizeBytes > RUN_SIZE_MAX)) break
+        size += page.sizeBytes
+      }
+      const bytes = size <= RUN_SIZE_MAX ? run.subarray(0, size) : new Uint8Array(size)
+      let at = 0
+      for (const page of pages.slice(from, to)) {
+        if (page !== this.#freelist) sealPage(page)
+        bytes.set(page.bytes.subarray(page.base, page.base + page.sizeBytes), at)
+        at += page.sizeBytes
+      }
+      await file.writeAsync(bytes, first.pgid * pageSizeBytes)
+      from = to
+    }
+  }
+}
+
+/**
+ * Brings the file to the head. Waits its turn as a writer; commits go on while it writes.
+ * @throws {KvError} KV_NO_SPACE: the file is as it was; KV_IO and what the log fails with, and then
+ *   the handle is poisoned; KV_TX_BUSY while another is under way
+ */
+export async function checkpoint(engine: Engine): Promise<void> {
+  const { core } = engine
+  const { logged } = core
+  assert(logged !== undefined, 'checkpoint: the file has a log')
+  const tx = await engine.begin({ writable: true })
+  let running: Checkpoint
+  try {
+    if (logged.isCheckpointing) {
+      throw new KvError('KV_TX_BUSY', `${engine.path}: a checkpoint is under way`)
+    }
+    const plan = planned(core, tx, { txid: nextTxid(core, logged), hasFreelist: true })
+    running = new Checkpoint(core, logged, plan, (meta) => logged.append(meta, []))
+  } finally {
+    tx.close()
+  }
+  await running.finish()
+}
+
+/**
+ * The number that the checkpoint's commit has: its parity names the slot that does not hold the
+ * file's newest meta. Where the next one doesn't, an empty commit takes that.
+ */
+function nextTxid({ head, meta }: Core, logged: Logged): number {
+  const next = head.txid + 1
+  if (next % 2 !== meta.slot) return next
+  // Should it fail, so does the checkpoint's own record.
+  logged.append({ ...head, txid: next }, []).catch(() => {})
+  return next + 1
+}
+
+/**
+ * Does again what a group of the log says. Now and then the file is brought to where the log is:
+ * what is done again may be more than memory holds.
+ */
+export async function replayGroup(engine: Engine, group: LogGroup): Promise<void> {
+  const { core } = engine
+  const { logged } = core
+  assert(logged?.isReplaying === true, 'checkpoint: the log is being replayed')
+  const { dirtyBytes, budgetBytes } = core.pager
+  const isDue = dirtyBytes * DIRTY_PARTS > budgetBytes && group.txid % 2 !== core.meta.slot
+  const tx = await engine.begin({ writable: true })
+  let running: Checkpoint | undefined
+  try {
+    replay(tx, group)
+    const plan = planned(core, tx, { txid: group.txid, hasFreelist: isDue })
+    if (isDue) running = new Checkpoint(core, logged, plan, () => Promise.resolve())
+    else plan.settleInMemory()
+    logged.replayed(running?.meta ?? plan.meta)
+  } finally {
+    tx.close()
+  }
+  await running?.finish()
+}
+
+function planned(
+  core: Core,
+  tx: Tx,
+  commit: { readonly txid: number; readonly hasFreelist: boolean },
+): CommitPlan {
+  const plan = new CommitPlan(core, tx, commit.txid)
+  try {
+    plan.build()
+    if (commit.hasFreelist) plan.buildFreelist()
+    else plan.skipFreelist()
+  } catch (error) {
+    throw plan.failed('spill', error)
+  }
+  return plan
+}

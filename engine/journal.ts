@@ -1,0 +1,95 @@
+/**
+ * What a write transaction did, in the order it was done: the record of it that goes into the log.
+ *
+ * Only what has happened is noted, after it has. Bytes are copied: the caller may use its own again
+ * as soon as the call returns, and the record is written later.
+ */
+
+import type { Bucket } from './bucket.ts'
+import type { LogEntry, LogGroup, LogOp } from './commit-log.ts'
+import type { Tx } from './tx.ts'
+
+interface OpenEntry {
+  readonly revision: number
+  readonly timeMs: number
+  readonly ops: LogOp[]
+}
+
+export class Journal {
+  readonly #entries: OpenEntry[] = []
+
+  /** What is noted from now on belongs to this revision. */
+  begin(revision: number, timeMs: number): void {
+    this.#entries.push({ revision, timeMs, ops: [] })
+  }
+
+  put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
+    const path = bucket.path()
+    this.#note({ op: 'put', path, key: new Uint8Array(key), value: new Uint8Array(value) })
+  }
+
+  delete(bucket: Bucket, key: Uint8Array): void {
+    this.#note({ op: 'delete', path: bucket.path(), key: new Uint8Array(key) })
+  }
+
+  createBucket(bucket: Bucket, name: Uint8Array): void {
+    this.#note({ op: 'createBucket', path: bucket.path(), name: new Uint8Array(name) })
+  }
+
+  deleteBucket(bucket: Bucket, name: Uint8Array): void {
+    this.#note({ op: 'deleteBucket', path: bucket.path(), name: new Uint8Array(name) })
+  }
+
+  moveBucket(bucket: Bucket, target: Bucket, name: Uint8Array): void {
+    const path = bucket.path()
+    this.#note({ op: 'moveBucket', path, target: target.path(), name: new Uint8Array(name) })
+  }
+
+  setSequence(bucket: Bucket, sequence: bigint): void {
+    this.#note({ op: 'setSequence', path: bucket.path(), sequence })
+  }
+
+  #note(op: LogOp): void {
+    if (this.#entries.length === 0) this.begin(0, 0)
+    this.#entries.at(-1)?.ops.push(op)
+  }
+
+  /** The record, without revisions that changed nothing. */
+  entries(): readonly LogEntry[] {
+    return this.#entries.filter(({ ops }) => ops.length > 0)
+  }
+}
+
+/** Does again in `tx` what a group of the log says was done. */
+export function replay(tx: Tx, { entries }: LogGroup): void {
+  for (const { ops } of entries) for (const op of ops) replayOp(tx, op)
+}
+
+function replayOp(tx: Tx, op: LogOp): void {
+  const bucket = bucketAt(tx, op.path)
+  switch (op.op) {
+    case 'put':
+      bucket.put(op.key, op.value)
+      return
+    case 'delete':
+      bucket.delete(op.key)
+      return
+    case 'createBucket':
+      bucket.createBucket(op.name)
+      return
+    case 'deleteBucket':
+      bucket.deleteBucket(op.name)
+      return
+    case 'moveBucket':
+      bucket.moveBucket(op.name, bucketAt(tx, op.target))
+      return
+    case 'setSequence':
+      bucket.setSequence(op.sequence)
+  }
+}
+
+function bucketAt(tx: Tx, path: readonly Uint8Array[]): Bucket {
+  let bucket = tx.root
+  for (const name of path) bucket = bucket.mustFindBucket(name)
+  return bucket
+}

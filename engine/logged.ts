@@ -1,0 +1,145 @@
+/**
+ * A file whose commits go into a log, and into the file by checkpoints.
+ *
+ *   txid   … 40 ─────── 52 ──────── 57 58 59 ── 60
+ *            previous   meta        visible      head
+ *            └ in the file, whole ┘ └ durable    └ what the writer builds on
+ *                                     in the log
+ *
+ * A commit turns what its transaction changed into pages in memory and is then the head. When its
+ * record is durable it becomes visible. The file stays at the last checkpoint, whose pages, and
+ * those of the one before, nobody writes over.
+ *
+ * Roots that must stay whole, beside those of the file and of readers: the visible one, each
+ * between it and the head, for they are about to be visible, and the one that a checkpoint is
+ * writing.
+ */
+
+import { assert } from '../base/assert.ts'
+import { CommitPlan } from './commit.ts'
+import type { CommitLog, LogGroup } from './commit-log.ts'
+import type { Core } from './core.ts'
+import { Journal } from './journal.ts'
+import type { Meta } from './meta.ts'
+import type { Tx } from './tx.ts'
+
+export class Logged {
+  /** What the writer builds on. */
+  head: Meta
+  /** What readers see. */
+  visible: Meta
+  isReplaying = true
+  /** The log's mark, which each checkpoint puts into its meta: u32, not 0. */
+  readonly logId: number
+  readonly #core: Core
+  readonly #log: CommitLog
+  /** Heads whose records are not durable yet, oldest first. */
+  #waiting: Meta[] = []
+  /** The root that a checkpoint is writing. */
+  #checkpoint: Meta | undefined
+  /** Settles when the last record queued has. Never rejects. */
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(core: Core, log: CommitLog, logId: number) {
+    assert(Number.isInteger(logId) && logId > 0 && logId < 2 ** 32, 'logged: a mark is a u32')
+    this.#core = core
+    this.#log = log
+    this.logId = logId
+    this.head = core.meta
+    this.visible = core.meta
+  }
+
+  addPins(pins: number[]): void {
+    pins.push(this.visible.txid)
+    for (const meta of this.#waiting) pins.push(meta.txid)
+    if (this.#checkpoint !== undefined) pins.push(this.#checkpoint.txid)
+  }
+
+  /** A writer's journal; none while the log is being replayed. */
+  journal(): Journal | undefined {
+    return this.isReplaying ? undefined : new Journal()
+  }
+
+  /** Commits `tx`: the head moves at once, and the promise resolves when that is durable. */
+  commit(tx: Tx): Promise<void> {
+    const meta = this.#advance(tx)
+    return this.append(meta, tx.journal?.entries() ?? [])
+  }
+
+  /** As `commit`, blocking until it is durable. */
+  commitSync(tx: Tx): void {
+    const meta = this.#advance(tx)
+    this.#begin(meta)
+    try {
+      this.#log.appendSync({ txid: meta.txid, entries: tx.journal?.entries() ?? [] })
+    } catch (error) {
+      this.#core.poisonWith(error)
+      throw error
+    }
+    this.#settle(meta)
+  }
+
+  /** The head is what the log says it was, and durable. */
+  replayed(meta: Meta): void {
+    assert(meta.txid === this.head.txid + 1, 'logged: txids have no gaps')
+    this.head = meta
+    this.visible = meta
+  }
+
+  /** A head that needs no more than a record. */
+  append(meta: Meta, entries: LogGroup['entries']): Promise<void> {
+    this.#begin(meta)
+    const durable = this.#log.append({ txid: meta.txid, entries }).then(
+      () => this.#settle(meta),
+      (error: unknown) => {
+        this.#core.poisonWith(error)
+        throw error
+      },
+    )
+    this.#last = durable.catch(() => {})
+    return durable
+  }
+
+  /** Resolves when no record is under way. */
+  idle(): Promise<void> {
+    return this.#last
+  }
+
+  beginCheckpoint(meta: Meta): void {
+    assert(this.#checkpoint === undefined, 'logged: one checkpoint at a time')
+    this.#checkpoint = meta
+  }
+
+  endCheckpoint(): void {
+    this.#checkpoint = undefined
+  }
+
+  get isCheckpointing(): boolean {
+    return this.#checkpoint !== undefined
+  }
+
+  #begin(meta: Meta): void {
+    assert(meta.txid === this.head.txid + 1, 'logged: txids have no gaps')
+    this.head = meta
+    this.#waiting.push(meta)
+  }
+
+  /** The record of `meta` is durable, and so are all before it. */
+  #settle(meta: Meta): void {
+    while ((this.#waiting[0]?.txid ?? Infinity) <= meta.txid) this.#waiting.shift()
+    if (meta.txid > this.visible.txid) this.visible = meta
+  }
+
+  /** Makes pages in memory of what `tx` has changed; returns the head that it is to be. */
+  #advance(tx: Tx): Meta {
+    const plan = new CommitPlan(this.#core, tx)
+    try {
+      plan.build()
+      plan.skipFreelist()
+    } catch (error) {
+      throw plan.failed('spill', error)
+    }
+    plan.settleInMemory()
+    return plan.meta
+  }
+}
