@@ -163,13 +163,10 @@ export function probeFrame(view: DataView, at: number): number {
 }
 
 /** Whether the checksum of the frame `[at, at + size)` is right. */
-export function isFrameSound(
-  window: FrameWindow,
-  at: number,
-  size: number,
-  seed: number,
-): boolean {
-  return window.view.getUint32(at + 4, true) === crc32(window.bytes.subarray(at + 8, at + size), seed)
+export function isFrameSound(window: FrameWindow, at: number, size: number, seed: number): boolean {
+  return (
+    window.view.getUint32(at + 4, true) === crc32(window.bytes.subarray(at + 8, at + size), seed)
+  )
 }
 
 /** Bytes of a segment, and the view to read their fields through. */

@@ -6,8 +6,7 @@
  * asks then is refused at once, and another try begins in the background.
  */
 
-import { assert } from '../base/assert.ts'
-import { isKvError } from '../base/errors.ts'
+import { AssertionError, assert } from '../base/assert.ts'
 import type { Disk, DiskFile } from '../disk/disk.ts'
 import { isTemporaryName, temporaryName } from './format.ts'
 import type { Prepared } from './segment.ts'
@@ -161,6 +160,6 @@ function removeQuietly(disk: Disk, path: string): void {
   try {
     disk.remove(path)
   } catch (error) {
-    if (!isKvError(error)) throw error
+    if (error instanceof AssertionError) throw error
   }
 }
