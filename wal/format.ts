@@ -15,7 +15,8 @@
  *   56   8   synced through: the newest txid that was durable before this file got its name
  *   64   4   chain-in: checksum of the frame before the first one; 0 where there is none
  *   68   4   salt
- *   72   …   zeros
+ *   72   8   size: how long the segment is, header included; the file is at least that long
+ *   80   …   zeros
  *   508  4   CRC-32 of the 508 bytes before it
  *
  * Frame, at a multiple of 8:
@@ -67,6 +68,7 @@ export interface SegmentHeader extends LogIdentity {
   readonly syncedThrough: number
   readonly chainIn: number
   readonly salt: number
+  readonly sizeBytes: number
 }
 
 /** What stands in front of a payload. */
@@ -103,6 +105,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   writeU64(view, 56, header.syncedThrough)
   view.setUint32(64, header.chainIn, true)
   view.setUint32(68, header.salt, true)
+  writeU64(view, 72, header.sizeBytes)
   view.setUint32(AT_CHECKSUM, crc32(bytes.subarray(0, AT_CHECKSUM)), true)
   return bytes
 }
@@ -125,9 +128,11 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | HeaderFa
     syncedThrough: readU64(view, 56),
     chainIn: view.getUint32(64, true),
     salt: view.getUint32(68, true),
+    sizeBytes: readU64(view, 72),
   }
-  const { sequence, firstTxid, syncedThrough } = header
-  return Math.max(sequence, firstTxid, syncedThrough) > TXID_MAX ? 'fields' : header
+  const { sequence, firstTxid, syncedThrough, sizeBytes } = header
+  const largest = Math.max(sequence, firstTxid, syncedThrough, sizeBytes)
+  return largest > TXID_MAX ? 'fields' : header
 }
 
 /** The room a frame takes. */

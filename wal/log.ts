@@ -117,6 +117,7 @@ export class Log {
   #syncedThrough: number
   #pendingBytes = 0
   #spare: Uint8Array | undefined
+  #isPumping = false
   #pumping: Promise<void> | undefined
   #isSyncWanted = false
   #poison: { readonly cause: unknown } | undefined
@@ -243,7 +244,7 @@ export class Log {
       this.#isSyncWanted = this.syncMode !== 'full'
       this.#startPump()
       await this.#pumping
-      this.#mustBeSound()
+      if (this.#poison !== undefined) throw withOutcome(this.#poison.cause, 'unknown')
     }
   }
 
@@ -262,7 +263,7 @@ export class Log {
     while (!segment.isEntered) {
       this.#startPump()
       await this.#pumping
-      this.#mustBeSound()
+      if (this.#poison !== undefined) throw withOutcome(this.#poison.cause, 'unknown')
     }
   }
 
@@ -314,7 +315,7 @@ export class Log {
       this.#isSyncWanted = this.syncMode !== 'full'
       this.#startPump()
       await this.#pumping
-      this.#mustBeSound()
+      if (this.#poison !== undefined) throw withOutcome(this.#poison.cause, 'unknown')
     }
   }
 
@@ -391,20 +392,18 @@ export class Log {
       syncedThrough: this.#lastTxid,
       chainIn: this.#chain,
       salt: this.#random.u32(),
+      sizeBytes: ready?.sizeBytes ?? Math.max(this.nextSegmentBytes, needed),
     }
-    const sizeBytes = ready?.sizeBytes ?? Math.max(this.nextSegmentBytes, needed)
-    const segment = new Segment(this.#disk, this.directory, header, sizeBytes)
+    const segment = new Segment(this.#disk, this.directory, header)
     if (ready !== undefined) segment.attach(ready)
     this.#tail = segment
     this.#tailOffset = SEGMENT_HEADER_SIZE
   }
 
   #startPump(): void {
-    if (this.#pumping !== undefined) return
-    this.#pumping = this.#pump().finally(() => {
-      this.#pumping = undefined
-      this.#closeRetired()
-    })
+    if (this.#isPumping) return
+    this.#isPumping = true
+    this.#pumping = this.#pump()
   }
 
   /** Writes batches while there are any. Never rejects. */
@@ -420,6 +419,10 @@ export class Log {
       }
     } catch (error) {
       this.#fail(error)
+    } finally {
+      // Here, not behind the promise: who appends next must find it so.
+      this.#isPumping = false
+      this.#closeRetired()
     }
   }
 
@@ -476,7 +479,7 @@ export class Log {
   #entered(segment: Segment): void {
     if (segment.header.sequence <= this.#current.header.sequence) return
     this.#retired.push(this.#current)
-    if (this.#pumping === undefined) this.#closeRetired()
+    if (!this.#isPumping) this.#closeRetired()
     this.#current = segment
     const { sequence, firstTxid } = segment.header
     this.#segments.add({ sequence, firstTxid, path: segment.path })

@@ -167,8 +167,9 @@ function beginLog(options: RecoverOptions): Recovery {
     syncedThrough: fromTxid,
     chainIn: 0,
     salt: options.log.random.u32(),
+    sizeBytes: firstSegmentBytes(options),
   }
-  writeSegment(options, header, firstSegmentBytes(options), [])
+  writeSegment(options, header, [])
   return continueIn(options, mustFind(options), 0)
 }
 
@@ -182,8 +183,10 @@ function rewriteTail(options: RecoverOptions, found: FoundLog): number {
   const { end, timeline } = found
   const firstTxid = end.syncedThrough + 1
   const identity: LogIdentity = { storeId: options.storeId, logId: options.logId, timeline }
+  const room = end.offset - end.unsyncedOffset
   const header: SegmentHeader = {
     ...identity,
+    sizeBytes: Math.max(firstSegmentBytes(options), SEGMENT_HEADER_SIZE + 2 * room),
     sequence: end.segment.header.sequence + 1,
     firstTxid,
     syncedThrough: end.lastTxid,
@@ -201,9 +204,7 @@ function rewriteTail(options: RecoverOptions, found: FoundLog): number {
       txid: firstTxid,
       chainIn: end.unsyncedChain,
     })
-    const room = end.offset - end.unsyncedOffset
-    const sizeBytes = Math.max(firstSegmentBytes(options), SEGMENT_HEADER_SIZE + 2 * room)
-    writeSegment(options, header, sizeBytes, batches(reader, header))
+    writeSegment(options, header, batches(reader, header))
     return end.lastTxid - end.syncedThrough
   } finally {
     old.file.close()
@@ -229,7 +230,6 @@ function* batches(reader: FrameReader, header: SegmentHeader): Generator<Batch, 
 function writeSegment(
   options: RecoverOptions,
   header: SegmentHeader,
-  sizeBytes: number,
   frames: Iterable<Batch>,
 ): void {
   const { disk, directory } = options
@@ -242,7 +242,7 @@ function writeSegment(
       file.write(batch.bytes, batch.start)
       end = batch.start + batch.size
     }
-    file.allocate(end, sizeBytes - end)
+    file.allocate(end, header.sizeBytes - end)
     file.sync('full')
     disk.rename(path, disk.join(directory, segmentName(header.sequence, header.firstTxid)))
     disk.syncDirectory(directory)

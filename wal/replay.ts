@@ -78,10 +78,6 @@ export function findLog(options: ReplayOptions): FoundLog | undefined {
   const segment = openSegment(disk, last, options)
   try {
     const end = findEnd(segment, options)
-    if (end.lastTxid < fromTxid) {
-      const reason = `the log ends at txid ${end.lastTxid}, before ${fromTxid}`
-      throw new CorruptionError(reason, { file: segment.path, offset: end.offset })
-    }
     return { places, segments, timeline: segment.header.timeline, end }
   } finally {
     segment.file.close()
@@ -152,7 +148,7 @@ function judgeRest(
 }
 
 function damage(segment: SegmentFile, reader: FrameReader, why: string): CorruptionError {
-  return new CorruptionError(`the frame of group ${reader.txid} is damaged: ${why}`, {
+  return new CorruptionError(`group ${reader.txid} is damaged or missing: ${why}`, {
     file: segment.path,
     offset: reader.offset,
   })

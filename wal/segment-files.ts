@@ -95,7 +95,13 @@ export function openSegment(disk: Disk, place: SegmentPlace, expected: ExpectedL
     file.read(bytes, 0)
     const header = headerOf(bytes, place.path)
     mustMatch(header, place, expected)
-    return { path: place.path, file, header, seed: seedOf(bytes), sizeBytes: file.size() }
+    const { sizeBytes } = header
+    const found = file.size()
+    if (found < sizeBytes) {
+      const reason = `the segment is cut short: ${found} of ${sizeBytes} bytes are there`
+      throw new CorruptionError(reason, { file: place.path, offset: found })
+    }
+    return { path: place.path, file, header, seed: seedOf(bytes), sizeBytes }
   } catch (error) {
     file.close()
     throw error

@@ -40,26 +40,24 @@ export class Segment {
   readonly #disk: Disk
   readonly #directory: string
   readonly #headerBytes: Uint8Array
-  #sizeBytes: number
   #file: DiskFile | undefined
   #direct: DiskFile | undefined
   #isNamed = false
   #isEntered = false
 
-  /** A planned segment, of at least `sizeBytes`. */
-  constructor(disk: Disk, directory: string, header: SegmentHeader, sizeBytes: number) {
+  /** A planned segment. */
+  constructor(disk: Disk, directory: string, header: SegmentHeader) {
     this.#disk = disk
     this.#directory = directory
     this.header = header
     this.#headerBytes = encodeSegmentHeader(header)
     this.seed = seedOf(this.#headerBytes)
     this.path = disk.join(directory, segmentName(header.sequence, header.firstTxid))
-    this.#sizeBytes = sizeBytes
   }
 
   /** A segment whose file is in place. Takes over `file`. */
   static ofFile(disk: Disk, header: SegmentHeader, file: DiskFile): Segment {
-    const segment = new Segment(disk, disk.directoryOf(file.path), header, file.size())
+    const segment = new Segment(disk, disk.directoryOf(file.path), header)
     segment.#file = file
     segment.#isNamed = true
     segment.#isEntered = true
@@ -67,7 +65,7 @@ export class Segment {
   }
 
   get sizeBytes(): number {
-    return this.#sizeBytes
+    return this.header.sizeBytes
   }
 
   get isAttached(): boolean {
@@ -91,11 +89,10 @@ export class Segment {
     return this.#direct
   }
 
-  /** Takes over a prepared file, at least as long as planned. */
+  /** Takes over a prepared file, at least as long as planned; what is beyond stays unused. */
   attach(prepared: Prepared): void {
-    assert(this.#file === undefined && prepared.sizeBytes >= this.#sizeBytes, 'it does not fit')
+    assert(this.#file === undefined && prepared.sizeBytes >= this.sizeBytes, 'it does not fit')
     this.#file = prepared.file
-    this.#sizeBytes = prepared.sizeBytes
   }
 
   /** Makes it usable. Ends early where `enterSync` was faster. */
