@@ -158,7 +158,7 @@ export function sealFrame(frame: Uint8Array, head: FrameHead, seed: number): num
 }
 
 /**
- * The size of the frame that may begin at `at`, by its magic and sizes alone; 0 where there is none.
+ * The size of the frame that may begin at `at`, by its magic and sizes alone; 0: there is none.
  * `at + FRAME_HEADER_SIZE` lies within the view.
  */
 export function probeFrame(view: DataView, at: number): number {

@@ -16,14 +16,14 @@
  *   6  high u32, low u32        setSequence
  *
  * A path (0) is no operation and isn't counted; it is written where it differs from the one before.
- * Bytes are msgpack bin, all else unsigned integers, or a float64 that holds an integer from 2^32 to
- * 2^53 - 1.
+ * Bytes are msgpack bin, all else unsigned integers, or a float64 that holds an integer from 2^32
+ * to 2^53 - 1.
  *
  * Valid if and only if every token is one of those, the array ends where the payload ends, and the
  * counts come out even.
  */
 
-import { Packr, Unpackr } from 'msgpackr/pack'
+import { Packr, Unpackr } from 'msgpackr'
 import { assert, unreachable } from '../base/assert.ts'
 import { equalBytes } from '../base/bytes.ts'
 

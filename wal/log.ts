@@ -28,32 +28,19 @@ import type { LogIdentity } from './format.ts'
 import { PAYLOAD_SIZE_MAX, SEGMENT_HEADER_SIZE, frameSize } from './format.ts'
 import { encodeEntries } from './group.ts'
 import type { LogGroup } from './group.ts'
+import {
+  EMERGENCY_BYTES,
+  FIRST_SEGMENT_BYTES,
+  GROWTH,
+  MAX_PENDING_BYTES,
+  SEGMENT_BYTES,
+} from './log-options.ts'
+import type { LogOptions, SyncMode } from './log-options.ts'
 import { Preparation } from './preparation.ts'
+import { QueuedBatch } from './queued-batch.ts'
 import { Segment, writeDurably } from './segment.ts'
-import { SegmentList } from './segment-list.ts'
-import type { SegmentPlace } from './segment-list.ts'
+import type { SegmentList, SegmentPlace } from './segment-list.ts'
 import { Waiters } from './waiters.ts'
-
-/**
- * When a group counts as done.
- *   full   when it is on the disk: it survives a power cut
- *   os     when the system has it: it survives the end of the process
- *   none   at once; it is written in the background
- * Segments are synced in all three before the next one is used, and by `flush()` and `close()`.
- */
-export type SyncMode = 'full' | 'os' | 'none'
-
-export interface LogOptions {
-  readonly syncMode: SyncMode
-  /** How long segments get; the first ones are shorter. Default 64 MiB. */
-  readonly segmentBytes?: number | undefined
-  /** How much may wait to be written before admission refuses. Default 64 MiB. */
-  readonly maxPendingBytes?: number | undefined
-  /** What only emergency reservations may use. Default 256 KiB, at most an eighth of a segment. */
-  readonly emergencyBytes?: number | undefined
-  /** For salts. */
-  readonly random: Random
-}
 
 /** Where the log begins to be written: recovery's result. */
 export interface LogStart {
@@ -69,30 +56,10 @@ export interface LogStart {
   readonly lastTxid: number
 }
 
-const SEGMENT_BYTES = 64 * 1024 * 1024
-export const FIRST_SEGMENT_BYTES: number = 1024 * 1024
-const GROWTH = 4
-const MAX_PENDING_BYTES = 64 * 1024 * 1024
-const EMERGENCY_BYTES = 256 * 1024
 /** A batch takes no more frames beyond this, so that those in it needn't wait long. */
 const BATCH_BYTES = 8 * 1024 * 1024
 /** A larger buffer isn't kept for another batch. */
 const SPARE_BYTES_MAX = 1024 * 1024
-
-/** A batch, where it goes and who waits for it. */
-interface Queued {
-  readonly batch: Batch
-  readonly segment: Segment
-  lastTxid: number
-  /** Nothing may be added any more. */
-  isSealed: boolean
-  /** Its write has begun. */
-  isBegun: boolean
-  isDone: boolean
-  readonly durable: Promise<void>
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
 
 export class Log {
   readonly directory: string
@@ -105,7 +72,7 @@ export class Log {
   readonly #admission: Admission
   readonly #segments: SegmentList
   readonly #waiters: Waiters = new Waiters()
-  #queue: Queued[] = []
+  #queue: QueuedBatch[] = []
   /** The one being written, which all frames before the queue are in. */
   #current: Segment
   /** The one frames are laid out in: the current one or one to come. */
@@ -268,8 +235,8 @@ export class Log {
   }
 
   /**
-   * Drops the segments that hold nothing from `txid` on: removes them, or moves them into `archive`,
-   * a directory of the same file system. Returns their names once that is durable.
+   * Drops the segments that hold nothing from `txid` on: removes them, or moves them into
+   * `archive`, a directory of the same file system. Returns their names once that is durable.
    */
   async dropBefore(txid: number, archive?: string): Promise<readonly string[]> {
     this.#mustBeOpen()
@@ -332,7 +299,7 @@ export class Log {
   }
 
   /** Lays the group out behind the last one. */
-  #enqueue(group: LogGroup, reservation: Reservation | undefined): Queued {
+  #enqueue(group: LogGroup, reservation: Reservation | undefined): QueuedBatch {
     this.#mustBeOpen()
     const { txid } = group
     assert(txid === this.#lastTxid + 1, () => `group ${txid} after group ${this.#lastTxid}`)
@@ -362,19 +329,10 @@ export class Log {
     return queued
   }
 
-  #newQueued(): Queued {
-    let resolve = (): void => {}
-    let reject = (_error: unknown): void => {}
-    const durable = new Promise<void>((onDone, onFailed) => {
-      resolve = onDone
-      reject = onFailed
-    })
-    // Who doesn't await it learns from the next call that the log is poisoned.
-    durable.catch(() => {})
+  #newQueued(): QueuedBatch {
     const batch = new Batch(this.#tailOffset, this.#spare)
     this.#spare = undefined
-    const rest = { lastTxid: this.#lastTxid, isSealed: false, isBegun: false, isDone: false }
-    const queued: Queued = { batch, segment: this.#tail, ...rest, durable, resolve, reject }
+    const queued = new QueuedBatch(batch, this.#tail, this.#lastTxid)
     this.#queue.push(queued)
     return queued
   }
@@ -426,7 +384,7 @@ export class Log {
     }
   }
 
-  async #writeOut(queued: Queued): Promise<void> {
+  async #writeOut(queued: QueuedBatch): Promise<void> {
     const { batch, segment } = queued
     if (segment !== this.#current) await this.#enter(segment)
     if (queued.isDone) return
@@ -443,8 +401,7 @@ export class Log {
     this.#complete(queued)
   }
 
-  #complete(queued: Queued): void {
-    queued.isDone = true
+  #complete(queued: QueuedBatch): void {
     this.#pendingBytes -= queued.batch.size
     this.#writtenThrough = queued.lastTxid
     if (this.syncMode === 'full') this.#noteSynced(queued.lastTxid)
@@ -515,7 +472,6 @@ export class Log {
     this.#poison ??= { cause }
     const outcome = this.#queue.at(-1)?.isBegun === false ? 'none' : 'unknown'
     for (const queued of this.#queue.splice(0)) {
-      queued.isDone = true
       queued.reject(withOutcome(cause, queued.isBegun ? 'unknown' : 'none'))
     }
     this.#waiters.wake()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { CorruptionError, KvError, isKvError } from '../base/errors.ts'
+import { CorruptionError, isKvError } from '../base/errors.ts'
+import type { KvError } from '../base/errors.ts'
 import { MemoryDisk } from '../disk/memory-disk.ts'
 import {
   DIRECTORY,

@@ -30,8 +30,9 @@ import {
 } from './format.ts'
 import { FrameReader } from './frames.ts'
 import type { LogGroup } from './group.ts'
-import { FIRST_SEGMENT_BYTES, Log } from './log.ts'
-import type { LogOptions } from './log.ts'
+import { Log } from './log.ts'
+import { FIRST_SEGMENT_BYTES } from './log-options.ts'
+import type { LogOptions } from './log-options.ts'
 import { removeTemporaries } from './preparation.ts'
 import { findLog, mustFind, readGroups } from './replay.ts'
 import type { FoundLog, LogEnd, ReplayOptions, TornTail } from './replay.ts'
@@ -114,8 +115,9 @@ export class Recovery {
  * Recovers the log in a directory, or begins one. Everything it does may be cut short by a power
  * loss, and done again.
  *
- * @throws {KvError} `KV_NOT_FOUND` (no log), `KV_CORRUPT` (damage, a missing segment), `KV_BAD_FILE`
- *   (of another store, log or timeline), `KV_BAD_VERSION`, `KV_NO_SPACE`, `KV_IO`; nothing is lost
+ * @throws {KvError} `KV_NOT_FOUND` (no log), `KV_CORRUPT` (damage, a missing segment),
+ *   `KV_BAD_FILE` (of another store, log or timeline), `KV_BAD_VERSION`, `KV_NO_SPACE`, `KV_IO`;
+ *   nothing is lost
  */
 export function recoverLog(options: RecoverOptions): Recovery {
   const { disk, directory } = options

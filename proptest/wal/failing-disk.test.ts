@@ -39,6 +39,20 @@ async function run(disk: MemoryDisk, random: Random): Promise<Outcomes> {
   return outcomes
 }
 
+async function noted(
+  work: Promise<void>,
+  whenDone: () => void,
+  whenFailed: (error: unknown) => void,
+): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    whenFailed(error)
+    return
+  }
+  whenDone()
+}
+
 async function step(log: Log, random: Random, outcomes: Outcomes): Promise<void> {
   const waits: Promise<void>[] = []
   for (let count = random.between(1, 4); count > 0; count--) {
@@ -61,7 +75,7 @@ async function step(log: Log, random: Random, outcomes: Outcomes): Promise<void>
       }
     } else {
       const done = (): void => void (outcomes.acknowledged = Math.max(outcomes.acknowledged, txid))
-      waits.push(log.append(group).then(done, note))
+      waits.push(noted(log.append(group), done, note))
     }
   }
   await Promise.all(waits)

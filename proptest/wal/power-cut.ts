@@ -18,7 +18,8 @@ import { PowerCut } from '../../disk/fault-plan.ts'
 import { MemoryDisk } from '../../disk/memory-disk.ts'
 import type { PowerLossMode } from '../../disk/power-loss.ts'
 import type { LogGroup } from '../../wal/group.ts'
-import type { Log, SyncMode } from '../../wal/log.ts'
+import type { Log } from '../../wal/log.ts'
+import type { SyncMode } from '../../wal/log-options.ts'
 import { groupOf, recover, sameGroups } from './fixture.ts'
 
 const MODES: readonly PowerLossMode[] = ['nothing', 'everything', 'torn', 'random', 'random']
