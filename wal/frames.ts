@@ -92,7 +92,8 @@ export class FrameReader {
     this.#offset += size
     this.#txid += 1
     this.#chain = checksum
-    return { ...head, offset, size, checksum, payload }
+    const { payloadSize, chainIn, txid, syncedThrough } = head
+    return { payloadSize, chainIn, txid, syncedThrough, offset, size, checksum, payload }
   }
 
   /** Forgets what was read ahead: a writer may have gone on since. */

@@ -264,34 +264,40 @@ class Reader {
  * ends where the payload ends. After that, decoding allocates no more than the bytes account for.
  */
 function checkShape(payload: Uint8Array): void {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
-  let [at, left] = arrayHeader(view)
+  let [at, left] = arrayHeader(payload)
   if (left > payload.length - at) throw new PayloadError(`${left} items in too few bytes`)
-  for (; left > 0; left--) at = tokenEnd(view, at)
+  for (; left > 0; left--) at = tokenEnd(payload, at)
   if (at !== payload.length) throw new PayloadError('bytes are left over')
 }
 
-function arrayHeader(view: DataView): [at: number, count: number] {
-  const token = view.byteLength === 0 ? 0 : view.getUint8(0)
+function arrayHeader(payload: Uint8Array): [at: number, count: number] {
+  const token = payload[0] ?? 0
   if (token >= 0x90 && token < 0xa0) return [1, token - 0x90]
-  if (token === 0xdc && view.byteLength >= 3) return [3, view.getUint16(1)]
-  if (token === 0xdd && view.byteLength >= 5) return [5, view.getUint32(1)]
+  if (token === 0xdc && payload.length >= 3) return [3, bigEndian(payload, 1, 2)]
+  if (token === 0xdd && payload.length >= 5) return [5, bigEndian(payload, 1, 4)]
   throw new PayloadError('the payload begins with no array')
 }
 
-/** Where the token at `at` ends; its last byte may be missing only as the caller's sum shows. */
-function tokenEnd(view: DataView, at: number): number {
-  const left = view.byteLength - at
-  const token = left > 0 ? view.getUint8(at) : -1
-  if (token >= 0 && token < 0x80) return at + 1
+/** Where the token at `at` ends, which is inside the payload. */
+function tokenEnd(payload: Uint8Array, at: number): number {
+  // Beyond the end stands no token.
+  const token = payload[at] ?? 0xc1
   let end = Infinity
-  if (token === 0xc4 && left >= 2) end = at + 2 + view.getUint8(at + 1)
-  else if (token === 0xc5 && left >= 3) end = at + 3 + view.getUint16(at + 1)
-  else if (token === 0xc6 && left >= 5) end = at + 5 + view.getUint32(at + 1)
-  else if (token === 0xcc) end = at + 2
-  else if (token === 0xcd) end = at + 3
-  else if (token === 0xce) end = at + 5
+  if (token < 0x80) end = at + 1
+  else if (token === 0xc4) end = at + 2 + bigEndian(payload, at + 1, 1)
   else if (token === 0xcb) end = at + 9
-  if (end > view.byteLength) throw new PayloadError(`no token of a group at byte ${at}`)
+  else if (token === 0xce) end = at + 5
+  else if (token === 0xcd) end = at + 3
+  else if (token === 0xcc) end = at + 2
+  else if (token === 0xc5) end = at + 3 + bigEndian(payload, at + 1, 2)
+  else if (token === 0xc6) end = at + 5 + bigEndian(payload, at + 1, 4)
+  if (end > payload.length) throw new PayloadError(`no token of a group at byte ${at}`)
   return end
+}
+
+/** Bytes beyond the end count as 0: the sum that follows shows that they are missing. */
+function bigEndian(payload: Uint8Array, at: number, size: number): number {
+  let value = 0
+  for (let i = 0; i < size; i++) value = value * 256 + (payload[at + i] ?? 0)
+  return value
 }

@@ -54,8 +54,8 @@ function listOrNone(disk: Disk, directory: string): string[] {
 
 /**
  * Which of the segments hold the groups from `txid` on: the last one that begins at or before it,
- * and all after. Those must follow each other; what is older may have holes, since power may fail while
- * segments are dropped.
+ * and all after. Those must follow each other; what is older may have holes, since power may fail
+ * while segments are dropped.
  *
  * @throws {CorruptionError} where one is missing
  */
