@@ -204,6 +204,15 @@ describe('a failing disk', () => {
     await log.close()
   })
 
+  test('none: close() tells of what could not be written', async () => {
+    const disk = new MemoryDisk()
+    const log = openTestLog(disk, { syncMode: 'none' })
+    disk.injectFault({ kind: 'write', code: 'EIO' })
+    await log.append(groupOf(1))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await expect(log.close()).rejects.toMatchObject({ code: 'KV_IO', outcome: 'unknown' })
+  })
+
   test('waiting for a group that won’t be durable ends', async () => {
     const disk = new MemoryDisk()
     const log = openTestLog(disk)

@@ -258,7 +258,10 @@ export class Log {
     return true
   }
 
-  /** Writes and syncs what is left, and closes. Idempotent. A poisoned log just closes. */
+  /**
+   * Writes and syncs what is left, and closes. Idempotent. A poisoned log is closed too; where
+   * `syncMode` is not `full`, and so nobody was told of what was lost, this rejects with the reason.
+   */
   async close(): Promise<void> {
     this.#closing ??= this.#close()
     await this.#closing
@@ -267,6 +270,9 @@ export class Log {
   async #close(): Promise<void> {
     try {
       if (this.#poison === undefined) await this.#flushRest()
+      else if (this.syncMode !== 'full' && this.#syncedThrough < this.#lastTxid) {
+        throw withOutcome(this.#poison.cause, 'unknown')
+      }
     } finally {
       this.#isClosed = true
       this.#waiters.wake()
