@@ -260,7 +260,8 @@ export class Log {
 
   /**
    * Writes and syncs what is left, and closes. Idempotent. A poisoned log is closed too; where
-   * `syncMode` is not `full`, and so nobody was told of what was lost, this rejects with the reason.
+   * `syncMode` is not `full`, and so nobody was told of what was lost, this rejects with the
+   * reason.
    */
   async close(): Promise<void> {
     this.#closing ??= this.#close()
