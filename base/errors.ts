@@ -27,6 +27,7 @@ export const ERROR_CODES = [
   'KV_IO',
   'KV_POISONED',
   'KV_NO_SPACE',
+  'KV_BUSY',
   'KV_KEY_EMPTY',
   'KV_KEY_TOO_LARGE',
   'KV_VALUE_TOO_LARGE',

@@ -469,6 +469,12 @@ describe.each(GROUNDS)('%s', (_name, makeGround) => {
       expect(disk.identityOf(disk.join(path, 'below a file'))).toBeUndefined()
     })
 
+    test('syncDirectoryAsync() behaves as syncDirectory()', async () => {
+      await disk.syncDirectoryAsync(ground.directory)
+      const missing = disk.join(ground.directory, 'missing')
+      await expect(disk.syncDirectoryAsync(missing)).rejects.toMatchObject({ code: 'KV_NOT_FOUND' })
+    })
+
     test('syncDirectory() of a missing directory is KV_NOT_FOUND', () => {
       disk.syncDirectory(ground.directory)
       const missing = disk.join(ground.directory, 'none')

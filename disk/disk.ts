@@ -129,6 +129,7 @@ export interface Disk {
   /** Removes a file. Throws `KV_NOT_FOUND` where there is none. */
   remove(path: string): void
   syncDirectory(path: string): void
+  syncDirectoryAsync(path: string): Promise<void>
 
   /**
    * Locks `file` against other processes and other handles, this process's own included. Held until

@@ -230,6 +230,11 @@ export class MemoryDisk implements Disk {
     })
   }
 
+  async syncDirectoryAsync(path: string): Promise<void> {
+    this.#medium.mustHavePower()
+    await this.#medium.later(() => this.syncDirectory(path))
+  }
+
   async lock(file: DiskFile, options: LockOptions): Promise<void> {
     if (!(file instanceof MemoryFile)) throw new TypeError('file: expected a file of this disk')
     if (file.isClosed) throw closedError(file.path)

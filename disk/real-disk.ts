@@ -118,6 +118,22 @@ export class RealDisk implements Disk {
     })
   }
 
+  async syncDirectoryAsync(path: string): Promise<void> {
+    if (process.platform === 'win32') return
+    try {
+      const handle = await fs.promises.open(path, fs.constants.O_RDONLY | DIRECTORY)
+      try {
+        await handle.sync()
+      } catch (error) {
+        if (errnoOf(error) !== 'EINVAL') throw error
+      } finally {
+        await handle.close()
+      }
+    } catch (error) {
+      throw toKvError(error, 'sync directory', path)
+    }
+  }
+
   async lock(file: DiskFile, options: LockOptions): Promise<void> {
     if (!(file instanceof RealFile)) throw new TypeError('file: expected a file of this disk')
     if (file.isClosed) throw closedError(file.path)

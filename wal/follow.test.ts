@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import { MemoryDisk } from '../disk/memory-disk.ts'
+import { groupOf, openTestLog } from '../proptest/wal/fixture.ts'
+import { followLog } from './follow.ts'
+import type { LogGroup } from './group.ts'
+
+test('followLog() yields every group once it is durable, across segments, and ends at close', async () => {
+  const disk = new MemoryDisk()
+  const log = openTestLog(disk)
+  const seen: LogGroup[] = []
+  const follow = async (): Promise<void> => {
+    for await (const group of followLog(log, { disk, fromTxid: 3 })) {
+      expect(group.txid).toBeLessThanOrEqual(log.syncedThrough)
+      seen.push(group)
+    }
+  }
+  const following = follow()
+  for (let txid = 1; txid <= 60; txid++) {
+    const done = log.append(groupOf(txid))
+    if (txid % 3 === 0) await done
+    if (txid % 20 === 0) log.flushSync()
+  }
+  await log.close()
+  await following
+  expect(seen).toEqual(Array.from({ length: 57 }, (_, i) => groupOf(i + 4)))
+})
+
+test('followLog() sees nothing that is only written', async () => {
+  const disk = new MemoryDisk()
+  const log = openTestLog(disk, { syncMode: 'os', segmentBytes: 65_536 })
+  const groups = followLog(log, { disk, fromTxid: 0 })
+  const first = groups.next()
+  await log.append(groupOf(1))
+  const early = await Promise.race([
+    first,
+    new Promise((resolve) => setTimeout(resolve, 20, 'none')),
+  ])
+  expect(early).toBe('none')
+  await log.flush()
+  expect((await first).value).toEqual(groupOf(1))
+  await log.close()
+  expect((await groups.next()).done).toBe(true)
+})
+
+test('followLog() stops at an abort, and where its segment was dropped', async () => {
+  const disk = new MemoryDisk()
+  const log = openTestLog(disk)
+  const controller = new AbortController()
+  const waiting = followLog(log, { disk, fromTxid: 0, signal: controller.signal }).next()
+  controller.abort(new Error('enough'))
+  await expect(waiting).rejects.toThrow('enough')
+  for (let txid = 1; txid <= 40; txid++) await log.append(groupOf(txid))
+  await log.dropBefore(30)
+  const late = followLog(log, { disk, fromTxid: 0 }).next()
+  await expect(late).rejects.toMatchObject({ code: 'KV_NOT_FOUND' })
+  await log.close()
+})

@@ -1,0 +1,100 @@
+import fc from 'fast-check'
+import { Packr } from 'msgpackr'
+import { describe, expect, test } from 'vitest'
+import { PayloadError, decodeEntries, encodeEntries } from './group.ts'
+import type { LogEntry, LogOp } from './group.ts'
+
+const bytes = fc.uint8Array({ maxLength: 400 })
+const path = fc.array(fc.uint8Array({ maxLength: 5 }), { maxLength: 3 })
+const sequence = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
+const op: fc.Arbitrary<LogOp> = fc.oneof(
+  fc.record({ op: fc.constant('put' as const), path, key: bytes, value: bytes }),
+  fc.record({ op: fc.constant('delete' as const), path, key: bytes }),
+  fc.record({ op: fc.constantFrom('createBucket', 'deleteBucket'), path, name: bytes }),
+  fc.record({ op: fc.constant('moveBucket' as const), path, target: path, name: bytes }),
+  fc.record({ op: fc.constant('setSequence' as const), path, sequence }),
+)
+const entry: fc.Arbitrary<LogEntry> = fc.record({
+  revision: fc.maxSafeNat(),
+  timeMs: fc.maxSafeNat(),
+  ops: fc.array(op, { maxLength: 20 }),
+})
+
+function pack(items: readonly unknown[]): Uint8Array {
+  return new Packr({ useRecords: false }).pack(items)
+}
+
+describe('decodeEntries()', () => {
+  test('reads any entries that encodeEntries() wrote', () => {
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 5 }), (entries) => {
+        expect(decodeEntries(new Uint8Array(encodeEntries(entries)))).toEqual(entries)
+      }),
+    )
+  })
+
+  test('a payload of more than 65,535 items and of a value above 64 KiB is read', () => {
+    const key = new Uint8Array(3)
+    const put = (size: number): LogOp => ({
+      op: 'put',
+      path: [key],
+      key,
+      value: new Uint8Array(size),
+    })
+    const ops = Array.from({ length: 30_000 }, () => put(2))
+    const entries = [{ revision: 1, timeMs: 2, ops: [...ops, put(100_000)] }]
+    expect(decodeEntries(new Uint8Array(encodeEntries(entries)))).toEqual(entries)
+  })
+
+  test('operations of one run share their path, which is written once', () => {
+    const name = new Uint8Array(200).fill(1)
+    const run = (): LogOp => ({
+      op: 'delete',
+      path: [new Uint8Array(name)],
+      key: new Uint8Array(1),
+    })
+    const payload = encodeEntries([{ revision: 1, timeMs: 2, ops: [run(), run(), run()] }])
+    expect(payload.length).toBeLessThan(260)
+    const ops = decodeEntries(payload)[0]?.ops ?? []
+    expect(new Set(ops.map((each) => each.path)).size).toBe(1)
+  })
+
+  test('whatever is no group is a PayloadError, and asks for no memory', () => {
+    const key = new Uint8Array(2)
+    const wrong: readonly Uint8Array[] = [
+      new Uint8Array(0),
+      new Uint8Array([0xdd, 0xff, 0xff, 0xff, 0xff]),
+      new Uint8Array([0xdc, 0xff]),
+      new Uint8Array([0x91, 0xc6, 0xff, 0xff, 0xff, 0xff]),
+      new Uint8Array([0x91, 0xc7, 0x01, 0x74, 0x00]),
+      pack([]),
+      pack([1]),
+      pack([0, 0]),
+      pack([1, 1, 1, 1, 1, key, key]),
+      pack([1, 1, 1, 1, 0, 1, key, 9, key]),
+      pack([1, 1, 1, 1, 0, 5000, key, 2, key]),
+      pack([1, 1, 1, 1, 0, 1, key, 2, 7]),
+      pack([1, 1, 1, 1, 0, 1, key, 6, 2 ** 33, 1]),
+      pack([1, 1.5, 1, 0]),
+      pack([1, -1, 1, 0]),
+      pack([1, 'x', 1, 0]),
+      pack([[0]]),
+      pack([1, 1, 1, 4_000_000_000]),
+    ]
+    for (const payload of wrong) expect(() => decodeEntries(payload)).toThrow(PayloadError)
+  })
+
+  test('any bytes are a group or a PayloadError', () => {
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 3 }), fc.nat(), fc.nat(255), (entries, at, byte) => {
+        const payload = new Uint8Array(encodeEntries(entries))
+        payload[at % payload.length] = byte
+        try {
+          decodeEntries(payload)
+        } catch (error) {
+          expect(error).toBeInstanceOf(PayloadError)
+        }
+      }),
+    )
+  })
+})

@@ -1,0 +1,165 @@
+/**
+ * Prepares the segment to come: zero-filled under a temporary name and synced, so that a write to
+ * it changes bytes only and can't run out of space.
+ *
+ * One file is ready at a time, or being filled in the background. A full disk is remembered: who
+ * asks then is refused at once, and another try begins in the background.
+ */
+
+import { AssertionError, assert } from '../base/assert.ts'
+import type { Disk, DiskFile } from '../disk/disk.ts'
+import { isTemporaryName, temporaryName } from './format.ts'
+import type { Prepared } from './segment.ts'
+
+/** What is written and synced at a time, so that other syncs are not held up. */
+const STEP: Uint8Array = new Uint8Array(1024 * 1024)
+
+export class Preparation {
+  readonly #disk: Disk
+  readonly #directory: string
+  #ready: Prepared | undefined
+  #running: Promise<void> | undefined
+  #failure: unknown
+  #count = 0
+  #isClosed = false
+
+  constructor(disk: Disk, directory: string) {
+    this.#disk = disk
+    this.#directory = directory
+  }
+
+  /** Length of the file that is ready; 0 where none is. */
+  get readySizeBytes(): number {
+    return this.#ready?.sizeBytes ?? 0
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** Why the last try failed; undefined after one that didn't. */
+  get failure(): unknown {
+    return this.#failure
+  }
+
+  /** Begins to fill a file in the background, unless one is being filled or is ready. */
+  start(sizeBytes: number): void {
+    if (this.#running !== undefined || this.readySizeBytes >= sizeBytes || this.#isClosed) return
+    this.#running = this.#fill(sizeBytes).finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  /** Resolves when nothing is being filled. Never rejects: see `failure`. */
+  async settled(): Promise<void> {
+    await this.#running
+  }
+
+  /** Hands the ready file over, or one made now. Rejects with what the disk said. */
+  async take(sizeBytes: number): Promise<Prepared> {
+    let isTried = false
+    for (;;) {
+      const ready = this.takeReady(sizeBytes)
+      if (ready !== undefined) return ready
+      if (this.#running === undefined) {
+        if (isTried) throw this.#failure
+        this.start(sizeBytes)
+        isTried = true
+      }
+      await this.settled()
+    }
+  }
+
+  takeReady(sizeBytes: number): Prepared | undefined {
+    const ready = this.#ready
+    if (ready === undefined || ready.sizeBytes < sizeBytes) return undefined
+    this.#ready = undefined
+    return ready
+  }
+
+  /** As `take`, blocking. */
+  takeSync(sizeBytes: number): Prepared {
+    return this.takeReady(sizeBytes) ?? this.#make(sizeBytes)
+  }
+
+  /** Makes sure that a file of the size is ready, blocking. */
+  makeReady(sizeBytes: number): void {
+    if (this.readySizeBytes < sizeBytes) this.giveBack(this.#make(sizeBytes))
+  }
+
+  /** Keeps a file for later, the longer one where there are two. */
+  giveBack(prepared: Prepared): void {
+    const other = this.#ready
+    const isLonger = !this.#isClosed && prepared.sizeBytes > this.readySizeBytes
+    if (isLonger) this.#ready = prepared
+    const extra = isLonger ? other : prepared
+    if (extra !== undefined) this.#discard(extra.file)
+  }
+
+  /** Ends what is being filled and removes what is ready. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.settled()
+    if (this.#ready !== undefined) this.#discard(this.#ready.file)
+    this.#ready = undefined
+  }
+
+  #create(): DiskFile {
+    const path = this.#disk.join(this.#directory, temporaryName(this.#count++))
+    return this.#disk.open(path, { mode: 'createNew' })
+  }
+
+  #make(sizeBytes: number): Prepared {
+    let file: DiskFile | undefined
+    try {
+      file = this.#create()
+      file.allocate(0, sizeBytes)
+      file.sync('full')
+      this.#failure = undefined
+      return { file, sizeBytes }
+    } catch (error) {
+      this.#failure = error
+      if (file !== undefined) this.#discard(file)
+      throw error
+    }
+  }
+
+  async #fill(sizeBytes: number): Promise<void> {
+    let file: DiskFile | undefined
+    try {
+      file = this.#create()
+      for (let done = 0; done < sizeBytes && !this.#isClosed; done += STEP.length) {
+        await file.writeAsync(STEP.subarray(0, Math.min(STEP.length, sizeBytes - done)), done)
+        await file.syncAsync('data')
+      }
+      await file.syncAsync('full')
+      this.#failure = undefined
+      this.giveBack({ file, sizeBytes: this.#isClosed ? 0 : sizeBytes })
+    } catch (error) {
+      this.#failure = error
+      assert(error !== undefined, 'a failure has a reason')
+      if (file !== undefined) this.#discard(file)
+    }
+  }
+
+  #discard(file: DiskFile): void {
+    file.close()
+    removeQuietly(this.#disk, file.path)
+  }
+}
+
+/** Removes what earlier processes prepared and didn't use. */
+export function removeTemporaries(disk: Disk, directory: string): void {
+  for (const name of disk.list(directory)) {
+    if (isTemporaryName(name)) removeQuietly(disk, disk.join(directory, name))
+  }
+}
+
+/** A file that is left over costs room and nothing else; the next opening removes it. */
+function removeQuietly(disk: Disk, path: string): void {
+  try {
+    disk.remove(path)
+  } catch (error) {
+    if (error instanceof AssertionError) throw error
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * A batch in the queue: where it goes, and who waits for it.
+ */
+
+import type { Batch } from './batch.ts'
+import type { Segment } from './segment.ts'
+
+export class QueuedBatch {
+  readonly batch: Batch
+  readonly segment: Segment
+  /** The newest group in it. */
+  lastTxid: number
+  /** Nothing may be added any more. */
+  isSealed = false
+  /** Its write has begun. */
+  isBegun = false
+  /** It was written, or given up. */
+  isDone = false
+  /** Settles when it is done. */
+  readonly durable: Promise<void>
+  #resolve: () => void = () => {}
+  #reject: (error: unknown) => void = () => {}
+
+  constructor(batch: Batch, segment: Segment, lastTxid: number) {
+    this.batch = batch
+    this.segment = segment
+    this.lastTxid = lastTxid
+    this.durable = new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    // Who doesn't await it learns from the next call that the log is poisoned.
+    this.durable.catch(() => {})
+  }
+
+  resolve(): void {
+    this.isDone = true
+    this.#resolve()
+  }
+
+  reject(error: unknown): void {
+    this.isDone = true
+    this.#reject(error)
+  }
+}
