@@ -49,7 +49,7 @@ export class Bucket {
   #sequence: bigint
   /** The bucket that this one was opened in. */
   readonly #outer: Bucket | undefined
-  /** The bucket that it is in now, and its name there; undefined at the root. */
+  /** The bucket that it is in now, and its name there, for the journal; undefined at the root. */
   #place: Place | undefined
   /** Its root page at that moment, 0 where it had none. */
   readonly #openedRoot: number
@@ -66,7 +66,7 @@ export class Bucket {
     if (place !== undefined) this.#stand(place)
   }
 
-  /** The names that lead here from the top level, as the log has them. */
+  /** The names that lead here from the top level, as the log has them: where there is a journal. */
   path(): readonly Uint8Array[] {
     if (this.#path !== undefined) return this.#path
     const names: Uint8Array[] = []
@@ -76,6 +76,7 @@ export class Bucket {
   }
 
   #stand({ parent, name }: Place): void {
+    if (this.tx.journal === undefined) return
     this.#place = { parent, name: new Uint8Array(name) }
     const stack: Bucket[] = [this]
     for (let b = stack.pop(); b !== undefined; b = stack.pop()) {

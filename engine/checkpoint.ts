@@ -18,7 +18,8 @@
 
 import { assert } from '../base/assert.ts'
 import { KvError, isKvError } from '../base/errors.ts'
-import { CommitPlan, growFile, publishMeta } from './commit.ts'
+import { growFile, planInMemory, publishMeta } from './commit.ts'
+import type { CommitPlan } from './commit.ts'
 import type { Engine } from './engine.ts'
 import type { Core } from './core.ts'
 import type { LogGroup } from './commit-log.ts'
@@ -28,11 +29,7 @@ import type { Meta } from './meta.ts'
 import { encodeMetaPage } from './meta.ts'
 import { sealPage } from './node.ts'
 import type { Page } from './page.ts'
-import type { Tx } from './tx.ts'
-import { writeOverPassed } from './write-images.ts'
-
-/** Written in one call, and what the disk is given to do between two turns of the event loop. */
-const RUN_SIZE_MAX = 1024 * 1024
+import { RUN_SIZE_MAX, runsOf, writeOverPassed } from './write-images.ts'
 
 /** Where dirty pages take more than this part of the memory for pages, replay writes them. */
 const DIRTY_PARTS = 2
@@ -103,26 +100,16 @@ class Checkpoint {
     const pages = [...this.#pages]
     if (this.#freelist !== undefined) pages.push(this.#freelist)
     pages.sort((a, b) => a.pgid - b.pgid)
-    const run = new Uint8Array(RUN_SIZE_MAX)
-    for (let from = 0; from < pages.length;) {
-      const first = pages[from] as Page
-      let size = 0
-      let to = from
-      for (; to < pages.length; to++) {
-        const page = pages[to] as Page
-        const isNext = page.pgid === first.pgid + size / pageSizeBytes
-        if (to > from && (!isNext || size + page.sizeBytes > RUN_SIZE_MAX)) break
-        size += page.sizeBytes
-      }
-      const bytes = size <= RUN_SIZE_MAX ? run.subarray(0, size) : new Uint8Array(size)
+    const room = new Uint8Array(RUN_SIZE_MAX)
+    for (const { from, to, size } of runsOf(pages, pageSizeBytes)) {
+      const bytes = size <= RUN_SIZE_MAX ? room.subarray(0, size) : new Uint8Array(size)
       let at = 0
       for (const page of pages.slice(from, to)) {
         if (page !== this.#freelist) sealPage(page)
         bytes.set(page.bytes.subarray(page.base, page.base + page.sizeBytes), at)
         at += page.sizeBytes
       }
-      await file.writeAsync(bytes, first.pgid * pageSizeBytes)
-      from = to
+      await file.writeAsync(bytes, (pages[from] as Page).pgid * pageSizeBytes)
     }
   }
 }
@@ -142,7 +129,7 @@ export async function checkpoint(engine: Engine): Promise<void> {
     if (logged.isCheckpointing) {
       throw new KvError('KV_TX_BUSY', `${engine.path}: a checkpoint is under way`)
     }
-    const plan = planned(core, tx, { txid: nextTxid(core, logged), hasFreelist: true })
+    const plan = planInMemory(core, tx, { txid: nextTxid(core, logged), hasFreelist: true })
     running = new Checkpoint(core, logged, plan, (meta) => logged.append(meta, []))
   } finally {
     tx.close()
@@ -176,7 +163,7 @@ export async function replayGroup(engine: Engine, group: LogGroup): Promise<void
   let running: Checkpoint | undefined
   try {
     replay(tx, group)
-    const plan = planned(core, tx, { txid: group.txid, hasFreelist: isDue })
+    const plan = planInMemory(core, tx, { txid: group.txid, hasFreelist: isDue })
     if (isDue) running = new Checkpoint(core, logged, plan, () => Promise.resolve())
     else plan.settleInMemory()
     logged.replayed(running?.meta ?? plan.meta)
@@ -184,20 +171,4 @@ export async function replayGroup(engine: Engine, group: LogGroup): Promise<void
     tx.close()
   }
   await running?.finish()
-}
-
-function planned(
-  core: Core,
-  tx: Tx,
-  commit: { readonly txid: number; readonly hasFreelist: boolean },
-): CommitPlan {
-  const plan = new CommitPlan(core, tx, commit.txid)
-  try {
-    plan.build()
-    if (commit.hasFreelist) plan.buildFreelist()
-    else plan.skipFreelist()
-  } catch (error) {
-    throw plan.failed('spill', error)
-  }
-  return plan
 }

@@ -135,7 +135,6 @@ export class CommitPlan {
   /** Of step 1, for a commit that goes into a log: the freelist stays as the last checkpoint's. */
   skipFreelist(): void {
     this.#freeRest()
-    this.#meta = { ...this.meta, highWaterMark: this.#allocation.highWaterMark }
   }
 
   /** Of step 1: the freelist, and with it where the file ends. */
@@ -251,6 +250,23 @@ export class CommitPlan {
     if (outcome === error.outcome) return error
     return new KvError(error.code, error.message, { cause: error, outcome })
   }
+}
+
+/** Step 1 of a commit that goes into a log, with a freelist where it is a checkpoint's. */
+export function planInMemory(
+  core: Core,
+  tx: Tx,
+  commit: { readonly txid: number; readonly hasFreelist: boolean },
+): CommitPlan {
+  const plan = new CommitPlan(core, tx, commit.txid)
+  try {
+    plan.build()
+    if (commit.hasFreelist) plan.buildFreelist()
+    else plan.skipFreelist()
+  } catch (error) {
+    throw plan.failed('spill', error)
+  }
+  return plan
 }
 
 /** Makes the file long enough for a generation; true when the new size must be synced. */

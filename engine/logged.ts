@@ -16,7 +16,7 @@
  */
 
 import { assert } from '../base/assert.ts'
-import { CommitPlan } from './commit.ts'
+import { planInMemory } from './commit.ts'
 import type { CommitLog, LogGroup } from './commit-log.ts'
 import type { Core } from './core.ts'
 import { Journal } from './journal.ts'
@@ -132,13 +132,7 @@ export class Logged {
 
   /** Makes pages in memory of what `tx` has changed; returns the head that it is to be. */
   #advance(tx: Tx): Meta {
-    const plan = new CommitPlan(this.#core, tx)
-    try {
-      plan.build()
-      plan.skipFreelist()
-    } catch (error) {
-      throw plan.failed('spill', error)
-    }
+    const plan = planInMemory(this.#core, tx, { txid: tx.id, hasFreelist: false })
     plan.settleInMemory()
     return plan.meta
   }

@@ -15,7 +15,7 @@ export function reachablePages(core: Core, meta: Meta): PageSet {
     commitAsync: noCommit,
     ended: () => {},
   }
-  const tx = new Tx({ ...core.sight(meta), host, meta, writable: false, id: meta.txid })
+  const tx = new Tx({ ...core.sight(meta), host, writable: false })
   const reachable = new PageSet()
   const runs = collectPages(tx.root)
   for (let i = 0; i < runs.length; i += 2) {

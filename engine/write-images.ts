@@ -7,7 +7,7 @@ import type { Core } from './core.ts'
 import { encodeMetaPage } from './meta.ts'
 import type { Page } from './page.ts'
 
-const RUN_SIZE_MAX = 1024 * 1024
+export const RUN_SIZE_MAX: number = 1024 * 1024
 /** So much is written before the disk is set to work on it, while the rest is being sealed. */
 const WRITEBACK_SIZE = 8 * 1024 * 1024
 
@@ -18,9 +18,22 @@ const WRITEBACK_SIZE = 8 * 1024 * 1024
 export function writeImages(core: Core, pages: Page[]): void {
   const { file, pageSizeBytes } = core
   pages.sort((a, b) => a.pgid - b.pgid)
-  let from = 0
   let unsent = 0
-  while (from < pages.length) {
+  for (const run of runsOf(pages, pageSizeBytes)) {
+    file.write(joined(core, pages, run), (pages[run.from] as Page).pgid * pageSizeBytes)
+    unsent += run.size
+    if (unsent < WRITEBACK_SIZE) continue
+    file.beginWriteback()
+    unsent = 0
+  }
+}
+
+/** Which of `pages`, in ascending order, one call writes; a longer page has a call of its own. */
+export function* runsOf(
+  pages: readonly Page[],
+  pageSizeBytes: number,
+): Generator<Run, void, undefined> {
+  for (let from = 0; from < pages.length;) {
     const first = pages[from] as Page
     let size = first.sizeBytes
     let to = from + 1
@@ -30,12 +43,8 @@ export function writeImages(core: Core, pages: Page[]): void {
       if (size + next.sizeBytes > RUN_SIZE_MAX) break
       size += next.sizeBytes
     }
-    file.write(joined(core, pages, { from, to, size }), first.pgid * pageSizeBytes)
+    yield { from, to, size }
     from = to
-    unsent += size
-    if (unsent < WRITEBACK_SIZE) continue
-    file.beginWriteback()
-    unsent = 0
   }
 }
 
@@ -49,6 +58,7 @@ export function writeOverPassed(core: Core, slot: 0 | 1): void {
   file.write(encodeMetaPage({ ...meta, slot }), slot * pageSizeBytes)
 }
 
+/** Pages `[from, to)` of a list, and their bytes in all. */
 interface Run {
   readonly from: number
   readonly to: number

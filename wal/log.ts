@@ -209,9 +209,7 @@ export class Log {
     const txid = this.#lastTxid
     while (this.#syncedThrough < txid) {
       this.#isSyncWanted = this.syncMode !== 'full'
-      this.#startPump()
-      await this.#pumping
-      if (this.#poison !== undefined) throw withOutcome(this.#poison.cause, 'unknown')
+      await this.#pumped()
     }
   }
 
@@ -228,9 +226,7 @@ export class Log {
     }
     const segment = this.#tail
     while (!segment.isEntered) {
-      this.#startPump()
-      await this.#pumping
-      if (this.#poison !== undefined) throw withOutcome(this.#poison.cause, 'unknown')
+      await this.#pumped()
     }
   }
 
@@ -287,9 +283,7 @@ export class Log {
   async #flushRest(): Promise<void> {
     while (this.#syncedThrough < this.#lastTxid || this.#queue.length > 0) {
       this.#isSyncWanted = this.syncMode !== 'full'
-      this.#startPump()
-      await this.#pumping
-      if (this.#poison !== undefined) throw withOutcome(this.#poison.cause, 'unknown')
+      await this.#pumped()
     }
   }
 
@@ -369,6 +363,13 @@ export class Log {
     if (this.#isPumping) return
     this.#isPumping = true
     this.#pumping = this.#pump()
+  }
+
+  /** Resolves when the pump rests; rejects with what has poisoned the log. */
+  async #pumped(): Promise<void> {
+    this.#startPump()
+    await this.#pumping
+    if (this.#poison !== undefined) throw withOutcome(this.#poison.cause, 'unknown')
   }
 
   /** Writes batches while there are any. Never rejects. */
