@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   'KV_BAD_FILE',
   'KV_BAD_VERSION',
   'KV_CORRUPT',
+  'KV_LOG_MISMATCH',
   'KV_IO',
   'KV_POISONED',
   'KV_NO_SPACE',

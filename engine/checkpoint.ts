@@ -17,12 +17,12 @@
  */
 
 import { assert } from '../base/assert.ts'
+import type { LogGroup } from '../base/log-group.ts'
 import { KvError, isKvError } from '../base/errors.ts'
 import { growFile, planInMemory, publishMeta } from './commit.ts'
 import type { CommitPlan } from './commit.ts'
 import type { Engine } from './engine.ts'
 import type { Core } from './core.ts'
-import type { LogGroup } from './commit-log.ts'
 import { replay } from './journal.ts'
 import type { Logged } from './logged.ts'
 import type { Meta } from './meta.ts'

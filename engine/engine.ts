@@ -118,13 +118,20 @@ export class Engine {
    *   open; and as `Tx.commit`
    */
   update<T>(fn: (tx: Tx) => Synchronous<T>): Synchronous<T> {
+    return this.#run(this.beginNow({ writable: true }), fn, 'update')
+  }
+
+  /**
+   * As `begin`, at once.
+   * @throws {KvError} KV_CLOSED, KV_POISONED, KV_READ_ONLY; KV_TX_BUSY while another writer is open
+   */
+  beginNow(options: { readonly writable: boolean }): Tx {
+    if (!options.writable) return this.#beginRead()
     this.#mustBeWritable()
     if (this.#writer !== undefined || this.#waiters.length > 0) {
       throw new KvError('KV_TX_BUSY', `${this.path}: another write transaction is open`)
     }
-    const tx = this.#beginWrite()
-    const result = this.#run(tx, fn, 'update')
-    return result
+    return this.#beginWrite()
   }
 
   /**

@@ -5,8 +5,8 @@
  * as soon as the call returns, and the record is written later.
  */
 
+import type { LogEntry, LogGroup, LogOp } from '../base/log-group.ts'
 import type { Bucket } from './bucket.ts'
-import type { LogEntry, LogGroup, LogOp } from './commit-log.ts'
 import type { Tx } from './tx.ts'
 
 interface OpenEntry {
@@ -15,12 +15,40 @@ interface OpenEntry {
   readonly ops: LogOp[]
 }
 
+/** What a record takes beside its entries, an entry beside its operations, and so on, at most. */
+const RECORD_BYTES = 16
+const ENTRY_BYTES = 32
+const OP_BYTES = 32
+const NAME_BYTES = 5
+
+function byteCountOf(op: LogOp): number {
+  let count = OP_BYTES + pathBytes(op.path)
+  if (op.op === 'put' || op.op === 'delete') count += op.key.length
+  if (op.op === 'put') count += op.value.length
+  if ('name' in op) count += op.name.length
+  if (op.op === 'moveBucket') count += pathBytes(op.target)
+  return count
+}
+
+function pathBytes(path: readonly Uint8Array[]): number {
+  let count = 0
+  for (const name of path) count += NAME_BYTES + name.length
+  return count
+}
+
 export class Journal {
   readonly #entries: OpenEntry[] = []
+  #byteCount = 0
+
+  /** How long the record may get, in bytes: never less than it will be. */
+  get byteCount(): number {
+    return RECORD_BYTES + this.#byteCount
+  }
 
   /** What is noted from now on belongs to this revision. */
   begin(revision: number, timeMs: number): void {
     this.#entries.push({ revision, timeMs, ops: [] })
+    this.#byteCount += ENTRY_BYTES
   }
 
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
@@ -52,6 +80,7 @@ export class Journal {
   #note(op: LogOp): void {
     if (this.#entries.length === 0) this.begin(0, 0)
     this.#entries.at(-1)?.ops.push(op)
+    this.#byteCount += byteCountOf(op)
   }
 
   /** The record, without revisions that changed nothing. */

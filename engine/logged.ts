@@ -17,7 +17,8 @@
 
 import { assert } from '../base/assert.ts'
 import { planInMemory } from './commit.ts'
-import type { CommitLog, LogGroup } from './commit-log.ts'
+import type { LogGroup } from '../base/log-group.ts'
+import type { CommitLog } from './commit-log.ts'
 import type { Core } from './core.ts'
 import { Journal } from './journal.ts'
 import type { Meta } from './meta.ts'

@@ -5,7 +5,8 @@
 
 import { Logged } from './logged.ts'
 import { replayGroup } from './checkpoint.ts'
-import type { CommitLog, LogGroup } from './commit-log.ts'
+import type { LogGroup } from '../base/log-group.ts'
+import type { CommitLog } from './commit-log.ts'
 import { openEngine } from './engine.ts'
 import type { Engine } from './engine.ts'
 import type { EngineOptions } from './options.ts'

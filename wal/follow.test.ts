@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { MemoryDisk } from '../disk/memory-disk.ts'
 import { groupOf, openTestLog } from '../proptest/wal/fixture.ts'
 import { followLog } from './follow.ts'
-import type { LogGroup } from './group.ts'
+import type { LogGroup } from '../base/log-group.ts'
 
 test('followLog() yields every group once it is durable, across segments, and ends at close', async () => {
   const disk = new MemoryDisk()

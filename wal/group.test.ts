@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { Packr } from 'msgpackr'
 import { describe, expect, test } from 'vitest'
 import { PayloadError, decodeEntries, encodeEntries } from './group.ts'
-import type { LogEntry, LogOp } from './group.ts'
+import type { LogEntry, LogOp } from '../base/log-group.ts'
 
 const bytes = fc.uint8Array({ maxLength: 400 })
 const path = fc.array(fc.uint8Array({ maxLength: 5 }), { maxLength: 3 })

@@ -26,49 +26,7 @@
 import { Packr, Unpackr } from 'msgpackr'
 import { assert, unreachable } from '../base/assert.ts'
 import { equalBytes } from '../base/bytes.ts'
-
-/** One operation. `path`: the names of the buckets it happened in, from the top; [] is the top. */
-export type LogOp =
-  | {
-      readonly op: 'put'
-      readonly path: readonly Uint8Array[]
-      readonly key: Uint8Array
-      readonly value: Uint8Array
-    }
-  | { readonly op: 'delete'; readonly path: readonly Uint8Array[]; readonly key: Uint8Array }
-  | {
-      readonly op: 'createBucket' | 'deleteBucket'
-      /** The bucket's parents. */
-      readonly path: readonly Uint8Array[]
-      readonly name: Uint8Array
-    }
-  | {
-      readonly op: 'moveBucket'
-      readonly path: readonly Uint8Array[]
-      /** The new parents. */
-      readonly target: readonly Uint8Array[]
-      readonly name: Uint8Array
-    }
-  | {
-      readonly op: 'setSequence'
-      /** The bucket itself. */
-      readonly path: readonly Uint8Array[]
-      /** From 0 to 2^64 - 1. */
-      readonly sequence: bigint
-    }
-
-/** The operations of one revision. */
-export interface LogEntry {
-  readonly revision: number
-  readonly timeMs: number
-  readonly ops: readonly LogOp[]
-}
-
-/** One engine transaction. `entries` may be empty: a checkpoint's record. */
-export interface LogGroup {
-  readonly txid: number
-  readonly entries: readonly LogEntry[]
-}
+import type { LogEntry, LogOp } from '../base/log-group.ts'
 
 /** A payload that is no group's. The reader of the log adds file and offset. */
 export class PayloadError extends Error {

@@ -9,7 +9,7 @@ import {
   recover,
   recoverOptions,
 } from '../proptest/wal/fixture.ts'
-import type { LogGroup } from './group.ts'
+import type { LogGroup } from '../base/log-group.ts'
 import { replayLog } from './replay.ts'
 
 function codeOf(body: () => unknown): string {

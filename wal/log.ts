@@ -27,7 +27,7 @@ import { Batch } from './batch.ts'
 import type { LogIdentity } from './format.ts'
 import { PAYLOAD_SIZE_MAX, SEGMENT_HEADER_SIZE, frameSize } from './format.ts'
 import { encodeEntries } from './group.ts'
-import type { LogGroup } from './group.ts'
+import type { LogGroup } from '../base/log-group.ts'
 import {
   EMERGENCY_BYTES,
   FIRST_SEGMENT_BYTES,

@@ -11,7 +11,7 @@ import {
 } from '../proptest/wal/fixture.ts'
 import { crc32 } from 'node:zlib'
 import { viewOf } from './format.ts'
-import type { LogGroup } from './group.ts'
+import type { LogGroup } from '../base/log-group.ts'
 import { recoverLog } from './recovery.ts'
 import { replayLog } from './replay.ts'
 

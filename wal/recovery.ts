@@ -29,7 +29,7 @@ import {
   temporaryName,
 } from './format.ts'
 import { FrameReader } from './frames.ts'
-import type { LogGroup } from './group.ts'
+import type { LogGroup } from '../base/log-group.ts'
 import { Log } from './log.ts'
 import { FIRST_SEGMENT_BYTES } from './log-options.ts'
 import type { LogOptions } from './log-options.ts'

@@ -2,7 +2,7 @@
 import { Random } from '../../base/random.ts'
 import type { MemoryDisk } from '../../disk/memory-disk.ts'
 import { encodeEntries } from '../../wal/group.ts'
-import type { LogEntry, LogGroup } from '../../wal/group.ts'
+import type { LogEntry, LogGroup } from '../../base/log-group.ts'
 import type { Log } from '../../wal/log.ts'
 import type { SyncMode } from '../../wal/log-options.ts'
 import { recoverLog } from '../../wal/recovery.ts'
