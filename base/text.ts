@@ -37,3 +37,13 @@ export function describeType(value: unknown): string {
   if (typeof value === 'object') return value.constructor?.name ?? 'an object'
   return typeof value
 }
+
+/** Whether it is a promise, or may be taken for one. */
+export function isThenable(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'then' in value &&
+    typeof value.then === 'function'
+  )
+}

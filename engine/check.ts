@@ -70,6 +70,16 @@ export interface CheckReport {
   readonly buckets: number
 }
 
+export interface CheckOptions {
+  readonly generation?: 'newest' | 'previous'
+}
+
+export interface CheckAsyncOptions extends CheckOptions {
+  /** Called now and then with the pages reached so far and the high-water mark. */
+  readonly onProgress?: (pages: number, highWaterMark: number) => void
+  readonly signal?: AbortSignal
+}
+
 const FINDINGS_MAX = 1000
 
 interface Visit {

@@ -17,22 +17,18 @@
  */
 
 import { assert } from '../base/assert.ts'
-import type { LogGroup } from '../base/log-group.ts'
 import { KvError, isKvError } from '../base/errors.ts'
 import { growFile, planInMemory, publishMeta } from './commit.ts'
 import type { CommitPlan } from './commit.ts'
 import type { Engine } from './engine.ts'
 import type { Core } from './core.ts'
-import { replay } from './journal.ts'
 import type { Logged } from './logged.ts'
 import type { Meta } from './meta.ts'
 import { encodeMetaPage } from './meta.ts'
 import { sealPage } from './node.ts'
 import type { Page } from './page.ts'
+import { stamped } from './stamp.ts'
 import { RUN_SIZE_MAX, runsOf, writeOverPassed } from './write-images.ts'
-
-/** Where dirty pages take more than this part of the memory for pages, replay writes them. */
-const DIRTY_PARTS = 2
 
 class Checkpoint {
   readonly meta: Meta
@@ -49,8 +45,7 @@ class Checkpoint {
   constructor(core: Core, logged: Logged, plan: CommitPlan, append: (meta: Meta) => Promise<void>) {
     this.#core = core
     this.#logged = logged
-    const { txid } = plan.meta
-    this.meta = { ...plan.meta, flags: logged.logId, rootSequence: BigInt(txid) }
+    this.meta = stamped(plan.meta, logged.logId)
     this.#freelist = plan.freelistImage
     plan.settleInMemory()
     // The next one frees it, whether this one comes to an end or not.
@@ -149,26 +144,11 @@ function nextTxid({ head, meta }: Core, logged: Logged): number {
   return next + 1
 }
 
-/**
- * Does again what a group of the log says. Now and then the file is brought to where the log is:
- * what is done again may be more than memory holds.
- */
-export async function replayGroup(engine: Engine, group: LogGroup): Promise<void> {
-  const { core } = engine
-  const { logged } = core
-  assert(logged?.isReplaying === true, 'checkpoint: the log is being replayed')
-  const { dirtyBytes, budgetBytes } = core.pager
-  const isDue = dirtyBytes * DIRTY_PARTS > budgetBytes && group.txid % 2 !== core.meta.slot
-  const tx = await engine.begin({ writable: true })
-  let running: Checkpoint | undefined
-  try {
-    replay(tx, group)
-    const plan = planInMemory(core, tx, { txid: group.txid, hasFreelist: isDue })
-    if (isDue) running = new Checkpoint(core, logged, plan, () => Promise.resolve())
-    else plan.settleInMemory()
-    logged.replayed(running?.meta ?? plan.meta)
-  } finally {
-    tx.close()
-  }
-  await running?.finish()
+/** The checkpoint of a transaction that the log holds already: `plan` has its freelist. */
+export function checkpointOfReplay(core: Core, logged: Logged, plan: CommitPlan): Promise<void> {
+  const running = new Checkpoint(core, logged, plan, (meta) => {
+    logged.replayed(meta)
+    return Promise.resolve()
+  })
+  return running.finish()
 }

@@ -48,7 +48,7 @@ export function grownSize(sizeBytes: number): number {
  * Commits the changes of `tx`. Yields whenever the file must be synced; whoever drives it does
  * that and goes on, or throws the failure into it.
  */
-export function* commitSteps(core: Core, tx: Tx): Generator<SyncKind, void, void> {
+function* commitSteps(core: Core, tx: Tx): Generator<SyncKind, void, void> {
   const plan = new CommitPlan(core, tx)
   let phase: Phase = 'spill'
   try {
@@ -76,6 +76,33 @@ export function* commitSteps(core: Core, tx: Tx): Generator<SyncKind, void, void
     throw plan.failed(phase, error)
   }
   plan.publish()
+}
+
+/** Commits the changes of `tx`, blocking until they are durable. */
+export function commitToFile(core: Core, tx: Tx): void {
+  const steps = commitSteps(core, tx)
+  for (let step = steps.next(); step.done !== true;) {
+    try {
+      core.file.sync(step.value)
+    } catch (error) {
+      step = steps.throw(error)
+      continue
+    }
+    step = steps.next()
+  }
+}
+
+/** As `commitToFile`, the event loop free during the syncs. */
+export async function commitToFileAsync(core: Core, tx: Tx): Promise<void> {
+  const steps = commitSteps(core, tx)
+  let step = steps.next()
+  while (step.done !== true) {
+    const failure = await core.file.syncAsync(step.value).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
+    step = failure === undefined ? steps.next() : steps.throw(failure.error)
+  }
 }
 
 /** A commit on its way: what `tx` has changed, placed, and what the file must be told of it. */

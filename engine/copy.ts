@@ -15,6 +15,7 @@ import type { Cursor } from './cursor.ts'
 import type { Engine } from './engine.ts'
 import { encodeMetaPage } from './meta.ts'
 import { MetBuckets } from './reach.ts'
+import { unstamped } from './stamp.ts'
 import type { Tx } from './tx.ts'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -78,7 +79,8 @@ export async function copyToPath(
  * the other, then the pages as they stand. Free pages come along with what is in them.
  */
 async function* imageChunks(core: Core, tx: Tx, options: CopyOptions): AsyncGenerator<Uint8Array> {
-  const { meta, sizeBytes } = tx
+  const { sizeBytes } = tx
+  const meta = unstamped(tx.meta)
   const slot = meta.txid % 2 === 0 ? 0 : 1
   const newest = encodeMetaPage({ ...meta, slot })
   const older = encodeMetaPage({

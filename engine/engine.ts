@@ -6,14 +6,15 @@
  */
 
 import type { Writable } from 'node:stream'
+import { assert } from '../base/assert.ts'
 import { KvError } from '../base/errors.ts'
-import { describeType } from '../base/text.ts'
-import type { Disk, SyncKind } from '../disk/disk.ts'
+import { describeType, isThenable } from '../base/text.ts'
+import type { Disk } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import { Allocation } from './allocation.ts'
 import { Checker } from './check.ts'
-import type { CheckReport } from './check.ts'
-import { commitSteps } from './commit.ts'
+import type { CheckAsyncOptions, CheckOptions, CheckReport } from './check.ts'
+import { commitToFile, commitToFileAsync } from './commit.ts'
 import { compactToPath, copyToPath, copyToStream } from './copy.ts'
 import type { CompactOptions, CopyOptions } from './copy.ts'
 import type { Core } from './core.ts'
@@ -23,26 +24,20 @@ import { inspectBuckets, pageInfo } from './inspect.ts'
 import type { BucketTree, PageInfo } from './inspect.ts'
 import type { Logged } from './logged.ts'
 import { nextTxid } from './meta.ts'
+import type { Meta } from './meta.ts'
 import { openCore } from './open.ts'
 import { openLocked } from './open-locked.ts'
 import type { OpenReport } from './open.ts'
 import { CACHE_BYTES_DEFAULT, checkOptions } from './options.ts'
 import type { EngineOptions } from './options.ts'
+import { mustBeOwn, stampOf } from './stamp.ts'
+import type { Stamp } from './stamp.ts'
+import { engineStats } from './stats.ts'
 import type { EngineStats } from './stats.ts'
 import { Tx } from './tx.ts'
 import type { TxHost } from './tx.ts'
 
 const PAGES_PER_TURN = 256
-
-export interface CheckOptions {
-  readonly generation?: 'newest' | 'previous'
-}
-
-export interface CheckAsyncOptions extends CheckOptions {
-  /** Called now and then with the pages reached so far and the high-water mark. */
-  readonly onProgress?: (pages: number, highWaterMark: number) => void
-  readonly signal?: AbortSignal
-}
 
 interface Waiter {
   readonly resolve: (tx: Tx) => void
@@ -77,7 +72,8 @@ export class Engine {
       allocation: (tx) => (core.allocation = new Allocation(core, tx.id)),
       writeEarly: (tx) => {
         core.mustBeSound()
-        writeEarly(core, tx)
+        // What is replayed over a file that may not be written stays in memory, all of it.
+        if (core.file.writable) writeEarly(core, tx)
       },
       commit: (tx) => this.#commit(tx),
       commitAsync: (tx) => this.#commitAsync(tx),
@@ -101,6 +97,26 @@ export class Engine {
   /** For the rest of this room. */
   get core(): Core {
     return this.#core
+  }
+
+  /** The mark of the log that the file belongs to; undefined where it belongs to none. */
+  get stamp(): Stamp | undefined {
+    return stampOf(this.#core.meta)
+  }
+
+  /** The txids of the two generations that the file holds; the older one while it is whole. */
+  get generations(): { readonly newest: number; readonly previous: number | undefined } {
+    const { meta, previous } = this.#core
+    return { newest: meta.txid, previous: previous?.txid }
+  }
+
+  /** Bytes of pages that only memory and the log have: what a checkpoint would write, or less. */
+  get dirtyBytes(): number {
+    return this.#core.pager.dirtyBytes
+  }
+
+  get isCheckpointing(): boolean {
+    return this.#core.logged?.isCheckpointing ?? false
   }
 
   /**
@@ -189,7 +205,7 @@ export class Engine {
    *   during a commit
    */
   check(options: CheckOptions = {}): CheckReport {
-    const steps = this.#checker(options).run()
+    const steps = new Checker(this.#core, this.#generation(options.generation)).run()
     for (;;) {
       const step = steps.next()
       if (step.done === true) return step.value
@@ -199,9 +215,10 @@ export class Engine {
   /** `check` that lets the event loop run between pages, with progress in pages reached. */
   async checkAsync(options: CheckAsyncOptions = {}): Promise<CheckReport> {
     const { generation, onProgress, signal } = options
-    const steps = this.#checker(generation === undefined ? {} : { generation }).run()
+    const meta = this.#generation(generation)
+    const steps = new Checker(this.#core, meta).run()
     // The walk is of one root, which stays whole while this reader is open.
-    const pin = this.#beginRead()
+    const pin = this.#beginReadAt(meta)
     try {
       for (let pages = 1; ; pages++) {
         const step = steps.next()
@@ -219,22 +236,7 @@ export class Engine {
   /** Counts and sizes of the whole file. Cheap. */
   stats(): EngineStats {
     if (this.#isClosed) throw this.#closedError()
-    const { meta, freelist, freelistRun, isFreelistLoaded, readers, pager, fileSizeBytes } =
-      this.#core
-    let oldest: number | undefined
-    for (const reader of readers) oldest = Math.min(oldest ?? Infinity, reader.id)
-    return {
-      pageSizeBytes: this.pageSizeBytes,
-      fileSizeBytes,
-      highWaterMark: meta.highWaterMark,
-      txid: meta.txid,
-      freePages: isFreelistLoaded ? freelist.freeCount : undefined,
-      pendingPages: isFreelistLoaded ? freelist.pendingCount : undefined,
-      freelistPages: freelistRun?.count ?? 0,
-      openReaders: readers.size,
-      oldestReaderTxid: oldest,
-      cache: pager.stats(),
-    }
+    return engineStats(this.#core)
   }
 
   /** The tree of buckets with their counts. Reads every page. */
@@ -295,23 +297,26 @@ export class Engine {
     }
   }
 
-  #checker(options: CheckOptions): Checker {
+  /** The generation of the file that is to be checked. */
+  #generation(which: CheckOptions['generation']): Meta {
     if (this.#isClosed) throw this.#closedError()
     if (this.#committing !== undefined) {
       throw new KvError('KV_TX_BUSY', `${this.path}: a commit is being written`)
     }
-    if (options.generation !== 'previous') return new Checker(this.#core, this.#core.meta)
-    const { previous } = this.#core
-    if (previous === undefined) {
-      throw new KvError('KV_NOT_FOUND', `${this.path}: no generation before ${this.txid} is kept`)
-    }
-    return new Checker(this.#core, previous)
+    const { meta, previous } = this.#core
+    if (which !== 'previous') return meta
+    if (previous !== undefined) return previous
+    throw new KvError('KV_NOT_FOUND', `${this.path}: no generation before ${meta.txid} is kept`)
   }
 
   #beginRead(): Tx {
+    return this.#beginReadAt(this.#core.visible)
+  }
+
+  #beginReadAt(meta: Meta): Tx {
     this.#mustBeUsable()
     const core = this.#core
-    const tx = new Tx({ ...core.sight(core.visible), host: this.#host, writable: false })
+    const tx = new Tx({ ...core.sight(meta), host: this.#host, writable: false })
     core.readers.add(tx)
     return tx
   }
@@ -363,23 +368,10 @@ export class Engine {
         logged.commitSync(tx)
         return
       }
-      const steps = commitSteps(this.#core, tx)
-      for (let step = steps.next(); step.done !== true;) step = this.#syncStep(steps, step.value)
+      commitToFile(this.#core, tx)
     } finally {
       tx.close()
     }
-  }
-
-  #syncStep(
-    steps: Generator<SyncKind, void, void>,
-    kind: SyncKind,
-  ): IteratorResult<SyncKind, void> {
-    try {
-      this.#core.file.sync(kind)
-    } catch (error) {
-      return steps.throw(error)
-    }
-    return steps.next()
   }
 
   #commitAsync(tx: Tx): Promise<void> {
@@ -391,7 +383,7 @@ export class Engine {
     try {
       this.#mustBeWritable()
       if (!tx.pages.isChanged) return
-      this.#committing = this.#driveAsync(tx)
+      this.#committing = commitToFileAsync(this.#core, tx)
       await this.#committing
     } finally {
       this.#committing = undefined
@@ -410,18 +402,6 @@ export class Engine {
       tx.close()
     }
     await durable
-  }
-
-  async #driveAsync(tx: Tx): Promise<void> {
-    const steps = commitSteps(this.#core, tx)
-    let step = steps.next()
-    while (step.done !== true) {
-      const failure = await this.#core.file.syncAsync(step.value).then(
-        () => undefined,
-        (error: unknown) => ({ error }),
-      )
-      step = failure === undefined ? steps.next() : steps.throw(failure.error)
-    }
   }
 
   #ended(tx: Tx): void {
@@ -444,6 +424,14 @@ export class Engine {
     }
   }
 
+  /** A writer that does again what the log holds. For `attachLog`. */
+  beginReplay(): Tx {
+    this.#mustBeUsable()
+    assert(this.#core.logged?.isReplaying === true, 'engine: the log is being replayed')
+    assert(this.#writer === undefined, 'engine: one writer at a time')
+    return this.#beginWrite()
+  }
+
   #mustBeUsable(): void {
     if (this.#isClosed) throw this.#closedError()
     this.#core.mustBeSound()
@@ -452,6 +440,9 @@ export class Engine {
   #mustBeWritable(): void {
     this.#mustBeUsable()
     if (this.readOnly) throw new KvError('KV_READ_ONLY', `${this.path}: it was opened read-only`)
+    const { logged, meta } = this.#core
+    if (logged === undefined) mustBeOwn(this.path, meta)
+    else logged.mustBeAttached()
   }
 
   #closedError(): KvError {
@@ -459,23 +450,26 @@ export class Engine {
   }
 }
 
-function isThenable(value: unknown): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'then' in value &&
-    typeof value.then === 'function'
-  )
-}
-
 /**
  * Opens a bbolt file, or makes it. The file is a bbolt database of format version 2 at every
  * moment.
  *
  * @throws {KvError} KV_NOT_FOUND (read-only and missing), KV_LOCKED, KV_LOCK_UNSUPPORTED,
- *   KV_READ_ONLY (no leave to write), KV_BAD_FILE, KV_BAD_VERSION, KV_CORRUPT, KV_IO
+ *   KV_READ_ONLY (no leave to write), KV_BAD_FILE, KV_BAD_VERSION, KV_CORRUPT, KV_IO;
+ *   KV_LOG_MISMATCH where the newest commits of a file to be written are in a log
  */
 export async function openEngine(path: string, options: EngineOptions = {}): Promise<Engine> {
+  return openWith(path, options, (meta, isWritable) => {
+    if (isWritable) mustBeOwn(path, meta)
+  })
+}
+
+/** As `openEngine`; what `accept` throws of the meta found comes out, and nothing was written. */
+export async function openWith(
+  path: string,
+  options: EngineOptions,
+  accept: (meta: Meta, isWritable: boolean) => void,
+): Promise<Engine> {
   checkOptions(path, options)
   const disk = options.disk ?? new RealDisk()
   const readOnly = options.readOnly ?? false
@@ -490,6 +484,7 @@ export async function openEngine(path: string, options: EngineOptions = {}): Pro
       generation: options.generation ?? 'newest',
       cacheBytes: options.cacheBytes ?? CACHE_BYTES_DEFAULT,
       isStrict: (options.pageRules ?? 'strict') === 'strict',
+      accept,
     })
     return new Engine(core, disk, report, readOnly)
   } catch (error) {

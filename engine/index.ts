@@ -5,9 +5,9 @@
  */
 
 export { openEngine, Engine } from './engine.ts'
-export type { CheckOptions, CheckAsyncOptions } from './engine.ts'
 export type { EngineOptions } from './options.ts'
-export type { CheckReport, Finding, FindingCode, PageCounts } from './check.ts'
+export type { CheckOptions, CheckAsyncOptions, CheckReport } from './check.ts'
+export type { Finding, FindingCode, PageCounts } from './check.ts'
 export type { CopyOptions, CopyProgress, CompactOptions } from './copy.ts'
 export { RawFile, openRawFile } from './raw-file.ts'
 export type { PageSizeSource, RawFileOptions, RawMeta } from './raw-file.ts'

@@ -5,7 +5,7 @@
  * as soon as the call returns, and the record is written later.
  */
 
-import type { LogEntry, LogGroup, LogOp } from '../base/log-group.ts'
+import type { LogEntry, LogOp } from '../base/log-group.ts'
 import type { Bucket } from './bucket.ts'
 import type { Tx } from './tx.ts'
 
@@ -89,12 +89,8 @@ export class Journal {
   }
 }
 
-/** Does again in `tx` what a group of the log says was done. */
-export function replay(tx: Tx, { entries }: LogGroup): void {
-  for (const { ops } of entries) for (const op of ops) replayOp(tx, op)
-}
-
-function replayOp(tx: Tx, op: LogOp): void {
+/** Does again in `tx` what the log says was done. */
+export function replayOp(tx: Tx, op: LogOp): void {
   const bucket = bucketAt(tx, op.path)
   switch (op.op) {
     case 'put':

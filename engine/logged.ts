@@ -16,8 +16,9 @@
  */
 
 import { assert } from '../base/assert.ts'
-import { planInMemory } from './commit.ts'
+import { KvError } from '../base/errors.ts'
 import type { LogGroup } from '../base/log-group.ts'
+import { planInMemory } from './commit.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { Core } from './core.ts'
 import { Journal } from './journal.ts'
@@ -33,7 +34,7 @@ export class Logged {
   /** The log's mark, which each checkpoint puts into its meta: u32, not 0. */
   readonly logId: number
   readonly #core: Core
-  readonly #log: CommitLog
+  readonly #log: CommitLog | undefined
   /** Heads whose records are not durable yet, oldest first. */
   #waiting: Meta[] = []
   /** The root that a checkpoint is writing. */
@@ -41,7 +42,7 @@ export class Logged {
   /** Settles when the last record queued has. Never rejects. */
   #last: Promise<void> = Promise.resolve()
 
-  constructor(core: Core, log: CommitLog, logId: number) {
+  constructor(core: Core, log: CommitLog | undefined, logId: number) {
     assert(Number.isInteger(logId) && logId > 0 && logId < 2 ** 32, 'logged: a mark is a u32')
     this.#core = core
     this.#log = log
@@ -72,7 +73,7 @@ export class Logged {
     const meta = this.#advance(tx)
     this.#begin(meta)
     try {
-      this.#log.appendSync({ txid: meta.txid, entries: tx.journal?.entries() ?? [] })
+      this.#mustFindLog().appendSync({ txid: meta.txid, entries: tx.journal?.entries() ?? [] })
     } catch (error) {
       this.#core.poisonWith(error)
       throw error
@@ -80,9 +81,21 @@ export class Logged {
     this.#settle(meta)
   }
 
+  /** Throws until all that the log holds has been done again. */
+  mustBeAttached(): void {
+    if (!this.isReplaying) return
+    const { path } = this.#core.file
+    throw new KvError('KV_TX_BUSY', `${path}: what its log holds is being done again`)
+  }
+
+  #mustFindLog(): CommitLog {
+    assert(this.#log !== undefined, 'logged: a file opened read-only has no writer')
+    return this.#log
+  }
+
   /** The head is what the log says it was, and durable. */
   replayed(meta: Meta): void {
-    assert(meta.txid === this.head.txid + 1, 'logged: txids have no gaps')
+    assert(meta.txid > this.head.txid, 'logged: txids go up')
     this.head = meta
     this.visible = meta
   }
@@ -90,13 +103,15 @@ export class Logged {
   /** A head that needs no more than a record. */
   append(meta: Meta, entries: LogGroup['entries']): Promise<void> {
     this.#begin(meta)
-    const durable = this.#log.append({ txid: meta.txid, entries }).then(
-      () => this.#settle(meta),
-      (error: unknown) => {
-        this.#core.poisonWith(error)
-        throw error
-      },
-    )
+    const durable = this.#mustFindLog()
+      .append({ txid: meta.txid, entries })
+      .then(
+        () => this.#settle(meta),
+        (error: unknown) => {
+          this.#core.poisonWith(error)
+          throw error
+        },
+      )
     this.#last = durable.catch(() => {})
     return durable
   }

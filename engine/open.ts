@@ -47,6 +47,8 @@ export interface OpenSetup {
   readonly generation: 'newest' | 'previous'
   readonly cacheBytes: number
   readonly isStrict: boolean
+  /** Throws where a file that stands at `meta` is not to be opened so. */
+  readonly accept: (meta: Meta, isWritable: boolean) => void
 }
 
 export function openCore(setup: OpenSetup): { core: Core; report: OpenReport } {
@@ -55,6 +57,7 @@ export function openCore(setup: OpenSetup): { core: Core; report: OpenReport } {
   if (isNew) createImage(setup)
   const { pageSizeBytes, readings } = readMetas(file)
   const { meta, other, passedOver, fallback } = chooseMeta(setup, readings)
+  setup.accept(meta, writable)
   const pager = new Pager(file, pageSizeBytes, setup.cacheBytes, setup.isStrict)
   const core = new Core(file, pager, meta, setup.persistFreelist)
   if (writable) {

@@ -4,6 +4,7 @@
  */
 
 import type { Bucket } from './bucket.ts'
+import type { Core } from './core.ts'
 import { pagesFor } from './format.ts'
 import type { PagerStats } from './pager.ts'
 import { MetBuckets, bucketNamesOf, walkTree } from './reach.ts'
@@ -44,6 +45,25 @@ export interface EngineStats {
   /** The oldest root that a reader holds, undefined without readers. */
   readonly oldestReaderTxid: number | undefined
   readonly cache: PagerStats
+}
+
+/** Of the root that readers get; free pages are those that the writer may use. */
+export function engineStats(core: Core): EngineStats {
+  const { visible, freelist, freelistRun, isFreelistLoaded, readers, pager } = core
+  let oldest: number | undefined
+  for (const reader of readers) oldest = Math.min(oldest ?? Infinity, reader.id)
+  return {
+    pageSizeBytes: core.pageSizeBytes,
+    fileSizeBytes: core.fileSizeBytes,
+    highWaterMark: visible.highWaterMark,
+    txid: visible.txid,
+    freePages: isFreelistLoaded ? freelist.freeCount : undefined,
+    pendingPages: isFreelistLoaded ? freelist.pendingCount : undefined,
+    freelistPages: freelistRun?.count ?? 0,
+    openReaders: readers.size,
+    oldestReaderTxid: oldest,
+    cache: pager.stats(),
+  }
 }
 
 type Counts = { -readonly [K in keyof BucketStats]: number }

@@ -7,16 +7,15 @@ import fc from 'fast-check'
 import { test } from 'vitest'
 import { Random } from '../../base/random.ts'
 import { checkpoint } from '../../engine/checkpoint.ts'
-import type { LogGroup } from '../../base/log-group.ts'
-import type { CommitLog } from '../../engine/commit-log.ts'
 import type { Engine, Tx } from '../../engine/index.ts'
-import { openLogged } from '../../engine/open-logged.ts'
+import { openLogged } from './logged-engine.ts'
 import { MemoryDisk } from '../../disk/memory-disk.ts'
 import { effort } from '../effort.ts'
 import { edit } from './commands.ts'
 import type { Edit } from './commands.ts'
 import { compareAll, mustEqual } from './compare.ts'
 import { Editor } from './editor.ts'
+import { HeldLog } from './held-log.ts'
 import { ModelBucket } from './model.ts'
 import { mustBeClean } from './run-program.ts'
 
@@ -34,38 +33,6 @@ type Step =
   | { readonly step: 'finish' }
   | { readonly step: 'cut'; readonly seed: number; readonly turns: number }
   | { readonly step: 'reopen' }
-
-/** A log that makes records durable when it is told to. */
-class HeldLog implements CommitLog {
-  readonly durable: LogGroup[]
-  readonly #held: { readonly group: LogGroup; readonly resolve: () => void }[] = []
-
-  constructor(durable: readonly LogGroup[] = []) {
-    this.durable = [...durable]
-  }
-
-  append(group: LogGroup): Promise<void> {
-    mustEqual(group.txid, (this.#newest()?.txid ?? group.txid - 1) + 1, 'txid of the next record')
-    return new Promise((resolve) => this.#held.push({ group, resolve }))
-  }
-
-  appendSync(group: LogGroup): void {
-    this.sync(Infinity)
-    this.durable.push(group)
-  }
-
-  /** The oldest `count` records are durable. */
-  sync(count: number): void {
-    for (const { group, resolve } of this.#held.splice(0, count)) {
-      this.durable.push(group)
-      resolve()
-    }
-  }
-
-  #newest(): LogGroup | undefined {
-    return this.#held.at(-1)?.group ?? this.durable.at(-1)
-  }
-}
 
 interface Reader {
   readonly tx: Tx
