@@ -6,37 +6,50 @@
  *   2. that record is durable, so the log leads at least as far as the file will
  *      where opening passed over a newer meta: write ours over it; data sync     once
  *   3. grow the file to its high-water mark; full sync                           only when needed
- *   4. write the pages, ascending, in runs of at most 1 MiB, the event loop free in between; data
- *      sync
+ *   4. write the pages, ascending, with a data sync after each MiB, the event loop free meanwhile
  *   5. write the meta into the slot that does not hold the newest one; data sync
  *
- * Pages that came and went between two checkpoints are not among those written.
+ * Pages that came and went between two checkpoints are not among those written. The many syncs are
+ * for the log's sake: one of 64 MiB would hold up those of commits for as long as it takes.
  *
- * A full disk in step 3 or 4 abandons the checkpoint: the file stays where it was, the pages stay
- * in memory, and the log stays as long. Any other failure poisons the handle.
+ * A full disk in step 3 or 4 abandons the checkpoint: the file stays where it was, what it did not
+ * get stays in memory, and the log stays as long. Any other failure poisons the handle, a sync that
+ * says the disk is full among them: what it should have written counts as clean then.
  */
 
 import { assert } from '../base/assert.ts'
 import { KvError, isKvError } from '../base/errors.ts'
 import { growFile, planInMemory, publishMeta } from './commit.ts'
 import type { CommitPlan } from './commit.ts'
-import type { Engine } from './engine.ts'
 import type { Core } from './core.ts'
+import type { Engine } from './engine.ts'
 import type { Logged } from './logged.ts'
 import type { Meta } from './meta.ts'
 import { encodeMetaPage } from './meta.ts'
 import { sealPage } from './node.ts'
 import type { Page } from './page.ts'
+import { PageSet } from './page-set.ts'
 import { stamped } from './stamp.ts'
-import { RUN_SIZE_MAX, runsOf, writeOverPassed } from './write-images.ts'
+import { RUN_SIZE_MAX, writeOverPassed } from './write-images.ts'
+
+/** Calls of the disk under way at once: pages that stand alone need one each. */
+const WRITES_AT_ONCE = 32
+
+/** Bytes and where they go in the file. */
+interface Write {
+  readonly bytes: Uint8Array
+  readonly position: number
+}
 
 class Checkpoint {
   readonly meta: Meta
   readonly #core: Core
   readonly #logged: Logged
-  readonly #pages: readonly Page[]
+  /** The first page of each run to be written. */
+  readonly #pgids = new PageSet()
   readonly #freelist: Page | undefined
   readonly #durable: Promise<void>
+  readonly #room = new Uint8Array(RUN_SIZE_MAX)
 
   /**
    * The end of step 1: `plan` has the freelist, and is about to be the head, or is it. `append`
@@ -50,7 +63,9 @@ class Checkpoint {
     plan.settleInMemory()
     // The next one frees it, whether this one comes to an end or not.
     core.freelistRun = plan.freelistRun
-    this.#pages = [...core.pager.dirty].filter(({ pgid }) => !core.freelist.has(pgid))
+    for (const { pgid } of core.pager.dirty) this.#pgids.add(pgid)
+    core.freelist.deleteAllFrom(this.#pgids)
+    if (this.#freelist !== undefined) this.#pgids.add(this.#freelist.pgid)
     logged.beginCheckpoint(this.meta)
     this.#durable = append(this.meta)
   }
@@ -58,28 +73,32 @@ class Checkpoint {
   /** Steps 2 to 5. Rejects where the file is not at this checkpoint. */
   async finish(): Promise<void> {
     const core = this.#core
-    let phase: 'log' | 'revert' | 'data' | 'meta' = 'log'
+    let mayBeFull = false
     try {
       await this.#durable
-      phase = 'revert'
       await this.#revert()
-      phase = 'data'
-      if (growFile(core, this.meta)) await core.file.syncAsync('full')
-      await this.#writePages()
-      await core.file.syncAsync('data')
-      phase = 'meta'
+      mayBeFull = true
+      const isGrown = growFile(core, this.meta)
+      mayBeFull = false
+      if (isGrown) await core.file.syncAsync('full')
+      for (const { pages, writes } of this.#batches()) {
+        mayBeFull = true
+        await this.#write(writes)
+        mayBeFull = false
+        await core.file.syncAsync('data')
+        for (const page of pages) core.pager.settleDirty(page)
+        core.pager.trim()
+      }
       await core.file.writeAsync(encodeMetaPage(this.meta), this.meta.slot * core.pageSizeBytes)
       await core.file.syncAsync('data')
     } catch (error) {
-      const isHarmless = phase === 'data' && isKvError(error, 'KV_NO_SPACE')
+      const isHarmless = mayBeFull && isKvError(error, 'KV_NO_SPACE')
       if (!isHarmless) core.poisonWith(error)
       throw error
     } finally {
       this.#logged.endCheckpoint()
     }
-    for (const page of this.#pages) core.pager.settleDirty(page)
     publishMeta(core, this.meta, core.freelistRun)
-    core.pager.trim()
   }
 
   async #revert(): Promise<void> {
@@ -90,35 +109,102 @@ class Checkpoint {
     core.passedOverSlot = undefined
   }
 
-  async #writePages(): Promise<void> {
-    const { file, pageSizeBytes } = this.#core
-    const pages = [...this.#pages]
-    if (this.#freelist !== undefined) pages.push(this.#freelist)
-    pages.sort((a, b) => a.pgid - b.pgid)
-    const room = new Uint8Array(RUN_SIZE_MAX)
-    for (const { from, to, size } of runsOf(pages, pageSizeBytes)) {
-      const bytes = size <= RUN_SIZE_MAX ? room.subarray(0, size) : new Uint8Array(size)
-      let at = 0
-      for (const page of pages.slice(from, to)) {
-        if (page !== this.#freelist) sealPage(page)
-        bytes.set(page.bytes.subarray(page.base, page.base + page.sizeBytes), at)
-        at += page.sizeBytes
+  /** What to write, a MiB at a time, and the pages that the file has when that is done. */
+  *#batches(): Generator<{ pages: readonly Page[]; writes: readonly Write[] }, void, void> {
+    const { pageSizeBytes } = this.#core
+    const room = this.#room
+    let pages: Page[] = []
+    let writes: Write[] = []
+    let used = 0
+    let runStart = 0
+    /** The file's bytes from here on continue the run. */
+    let next = -1
+    const endRun = (): void => {
+      if (used === runStart) return
+      writes.push({ bytes: room.subarray(runStart, used), position: next - (used - runStart) })
+      runStart = used
+    }
+    for (const pgid of this.#pgids) {
+      const page = this.#pageAt(pgid)
+      const position = pgid * pageSizeBytes
+      if (used > 0 && used + page.sizeBytes > RUN_SIZE_MAX) {
+        endRun()
+        yield { pages, writes }
+        pages = []
+        writes = []
+        used = runStart = 0
       }
-      await file.writeAsync(bytes, (pages[from] as Page).pgid * pageSizeBytes)
+      if (page.sizeBytes > RUN_SIZE_MAX) {
+        yield* piecesOf(page, position)
+        continue
+      }
+      if (position !== next) endRun()
+      room.set(page.bytes.subarray(page.base, page.base + page.sizeBytes), used)
+      used += page.sizeBytes
+      next = position + page.sizeBytes
+      pages.push(page)
+    }
+    endRun()
+    // The last one is synced though it may be empty: pages may have been written early.
+    yield { pages, writes }
+  }
+
+  /** The page as it is to be written: pinned, so memory has it still. */
+  #pageAt(pgid: number): Page {
+    if (pgid === this.#freelist?.pgid) return this.#freelist
+    const page = this.#core.pager.dirtyPage(pgid)
+    sealPage(page)
+    return page
+  }
+
+  /** All settle before it does: what may be written again must not be under way. */
+  async #write(writes: readonly Write[]): Promise<void> {
+    const { file } = this.#core
+    for (let at = 0; at < writes.length; at += WRITES_AT_ONCE) {
+      const some = writes.slice(at, at + WRITES_AT_ONCE)
+      const results = await Promise.allSettled(
+        some.map(({ bytes, position }) => file.writeAsync(bytes, position)),
+      )
+      const errors = results.flatMap((result) =>
+        result.status === 'rejected' ? [result.reason as unknown] : [],
+      )
+      if (errors.length > 0) throw errors.find((e) => !isKvError(e, 'KV_NO_SPACE')) ?? errors[0]
     }
   }
 }
 
+/** A run longer than a MiB, from where it stands: its buffer is its own. */
+function* piecesOf(
+  page: Page,
+  position: number,
+): Generator<{ pages: readonly Page[]; writes: readonly Write[] }, void, void> {
+  for (let at = 0; at < page.sizeBytes; at += RUN_SIZE_MAX) {
+    const end = Math.min(page.sizeBytes, at + RUN_SIZE_MAX)
+    const bytes = page.bytes.subarray(page.base + at, page.base + end)
+    const pages = end === page.sizeBytes ? [page] : []
+    yield { pages, writes: [{ bytes, position: position + at }] }
+  }
+}
+
 /**
- * Brings the file to the head. Waits its turn as a writer; commits go on while it writes.
+ * Brings the file to the head. It begins before this returns, unless a writer is open: then it
+ * waits its turn. Commits go on while it writes; `engine.generations` names what the file holds
+ * afterwards. A rejection that nobody looks at does no harm.
  * @throws {KvError} KV_NO_SPACE: the file is as it was; KV_IO and what the log fails with, and then
  *   the handle is poisoned; KV_TX_BUSY while another is under way
  */
-export async function checkpoint(engine: Engine): Promise<void> {
+export function checkpoint(engine: Engine): Promise<void> {
+  const done = runCheckpoint(engine)
+  done.catch(() => {})
+  return done
+}
+
+async function runCheckpoint(engine: Engine): Promise<void> {
   const { core } = engine
   const { logged } = core
   assert(logged !== undefined, 'checkpoint: the file has a log')
-  const tx = await engine.begin({ writable: true })
+  const writable = { writable: true }
+  const tx = engine.isWriterDue ? await engine.begin(writable) : engine.beginNow(writable)
   let running: Checkpoint
   try {
     if (logged.isCheckpointing) {
@@ -129,7 +215,7 @@ export async function checkpoint(engine: Engine): Promise<void> {
   } finally {
     tx.close()
   }
-  await running.finish()
+  await logged.watch(running.finish())
 }
 
 /**
@@ -150,5 +236,5 @@ export function checkpointOfReplay(core: Core, logged: Logged, plan: CommitPlan)
     logged.replayed(meta)
     return Promise.resolve()
   })
-  return running.finish()
+  return logged.watch(running.finish())
 }

@@ -115,6 +115,11 @@ export class Engine {
     return this.#core.pager.dirtyBytes
   }
 
+  /** Whether a writer is open, or waits. */
+  get isWriterDue(): boolean {
+    return this.#writer !== undefined || this.#waiters.length > 0
+  }
+
   get isCheckpointing(): boolean {
     return this.#core.logged?.isCheckpointing ?? false
   }
@@ -144,7 +149,7 @@ export class Engine {
   beginNow(options: { readonly writable: boolean }): Tx {
     if (!options.writable) return this.#beginRead()
     this.#mustBeWritable()
-    if (this.#writer !== undefined || this.#waiters.length > 0) {
+    if (this.isWriterDue) {
       throw new KvError('KV_TX_BUSY', `${this.path}: another write transaction is open`)
     }
     return this.#beginWrite()

@@ -207,6 +207,12 @@ export class Freelist {
     return all
   }
 
+  /** Takes all free and pending ids out of `pgids`. */
+  deleteAllFrom(pgids: PageSet): void {
+    pgids.deleteAll(this.#free)
+    pgids.deleteAll(this.#pendingSet)
+  }
+
   /** Free ids in ascending order. */
   freeIds(): IterableIterator<number> {
     return this.#free[Symbol.iterator]()

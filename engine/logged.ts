@@ -39,8 +39,9 @@ export class Logged {
   #waiting: Meta[] = []
   /** The root that a checkpoint is writing. */
   #checkpoint: Meta | undefined
-  /** Settles when the last record queued has. Never rejects. */
+  /** Settles when the last record queued has. Never rejects; nor does the next one. */
   #last: Promise<void> = Promise.resolve()
+  #lastCheckpoint: Promise<void> = Promise.resolve()
 
   constructor(core: Core, log: CommitLog | undefined, logId: number) {
     assert(Number.isInteger(logId) && logId > 0 && logId < 2 ** 32, 'logged: a mark is a u32')
@@ -116,9 +117,16 @@ export class Logged {
     return durable
   }
 
-  /** Resolves when no record is under way. */
-  idle(): Promise<void> {
-    return this.#last
+  /** Resolves when no record and no checkpoint is under way. */
+  async idle(): Promise<void> {
+    await this.#last
+    await this.#lastCheckpoint
+  }
+
+  /** Notes that a checkpoint is under way. */
+  watch(checkpoint: Promise<void>): Promise<void> {
+    this.#lastCheckpoint = checkpoint.catch(() => {})
+    return checkpoint
   }
 
   beginCheckpoint(meta: Meta): void {

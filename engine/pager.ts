@@ -10,6 +10,7 @@
  */
 
 import { compareRange, readU64 } from '../base/bytes.ts'
+import { assert } from '../base/assert.ts'
 import { CorruptionError } from '../base/errors.ts'
 import type { DiskFile } from '../disk/disk.ts'
 import { Frames, lentAt } from './frames.ts'
@@ -162,6 +163,13 @@ export class Pager {
     this.dirty.add(page)
     this.#dirtyBytes += page.sizeBytes
     this.#residentBytes -= page.sizeBytes
+  }
+
+  /** The page `pgid`, which the file does not have yet. */
+  dirtyPage(pgid: number): Page {
+    const page = this.#chunks[Math.floor(pgid / CHUNK_SIZE)]?.[pgid % CHUNK_SIZE]
+    assert(page?.isDirty === true, () => `pager: page ${pgid} is in the file`)
+    return page
   }
 
   /** The file has the page now. */
