@@ -28,7 +28,7 @@ import type { Meta } from './meta.ts'
 import { encodeMetaPage } from './meta.ts'
 import { sealPage } from './node.ts'
 import type { Page } from './page.ts'
-import { PageSet } from './page-set.ts'
+import type { PageSet } from './page-set.ts'
 import { stamped } from './stamp.ts'
 import { RUN_SIZE_MAX, writeOverPassed } from './write-images.ts'
 
@@ -46,7 +46,7 @@ class Checkpoint {
   readonly #core: Core
   readonly #logged: Logged
   /** The first page of each run to be written. */
-  readonly #pgids = new PageSet()
+  readonly #pgids: PageSet
   readonly #freelist: Page | undefined
   readonly #durable: Promise<void>
   readonly #room = new Uint8Array(RUN_SIZE_MAX)
@@ -63,7 +63,7 @@ class Checkpoint {
     plan.settleInMemory()
     // The next one frees it, whether this one comes to an end or not.
     core.freelistRun = plan.freelistRun
-    for (const { pgid } of core.pager.dirty) this.#pgids.add(pgid)
+    this.#pgids = core.pager.dirtyIds()
     core.freelist.deleteAllFrom(this.#pgids)
     if (this.#freelist !== undefined) this.#pgids.add(this.#freelist.pgid)
     logged.beginCheckpoint(this.meta)

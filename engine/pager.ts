@@ -16,6 +16,7 @@ import type { DiskFile } from '../disk/disk.ts'
 import { Frames, lentAt } from './frames.ts'
 import { NodeEditor } from './node.ts'
 import { Page, pageFault } from './page.ts'
+import { PageSet } from './page-set.ts'
 
 const CHUNK_BITS = 10
 const CHUNK_SIZE = 1 << CHUNK_BITS
@@ -47,8 +48,11 @@ export class Pager {
   readonly lens: Page = new Page(0)
   #chunks: ((Page | undefined)[] | undefined)[] = []
   #residentBytes = 0
-  /** Pages newer than the file. They are not dropped, and don't count towards the budget. */
-  readonly dirty: Set<Page> = new Set<Page>()
+  /**
+   * The first page of each run that is newer than the file. They are not dropped, and don't count
+   * towards the budget.
+   */
+  readonly #dirty: PageSet = new PageSet()
   #dirtyBytes = 0
   #faults = 0
   #evictions = 0
@@ -152,6 +156,11 @@ export class Pager {
     this.#residentBytes += page.sizeBytes
   }
 
+  /** The ids of pages that are not in the file yet, as of now. */
+  dirtyIds(): PageSet {
+    return this.#dirty.copy()
+  }
+
   get dirtyBytes(): number {
     return this.#dirtyBytes
   }
@@ -160,7 +169,7 @@ export class Pager {
   installDirty(page: Page): void {
     this.install(page)
     page.isDirty = true
-    this.dirty.add(page)
+    this.#dirty.add(page.pgid)
     this.#dirtyBytes += page.sizeBytes
     this.#residentBytes -= page.sizeBytes
   }
@@ -174,8 +183,9 @@ export class Pager {
 
   /** The file has the page now. */
   settleDirty(page: Page): void {
-    if (!this.dirty.delete(page)) return
+    if (!page.isDirty) return
     page.isDirty = false
+    this.#dirty.delete(page.pgid)
     this.#dirtyBytes -= page.sizeBytes
     this.#residentBytes += page.sizeBytes
   }
@@ -234,7 +244,6 @@ export class Pager {
   clear(): void {
     this.#chunks = []
     this.#residentBytes = 0
-    this.dirty.clear()
     this.#dirtyBytes = 0
     this.#cooling = []
     this.#shells = []
