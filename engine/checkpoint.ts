@@ -152,7 +152,8 @@ class Checkpoint {
   /** The page as it is to be written: pinned, so memory has it still. */
   #pageAt(pgid: number): Page {
     if (pgid === this.#freelist?.pgid) return this.#freelist
-    const page = this.#core.pager.dirtyPage(pgid)
+    const page = this.#core.pager.findDirty(pgid)
+    assert(page !== undefined, () => `checkpoint: page ${pgid} is not in memory`)
     sealPage(page)
     return page
   }

@@ -15,6 +15,7 @@ import type { Cursor } from './cursor.ts'
 import type { Engine } from './engine.ts'
 import { encodeMetaPage } from './meta.ts'
 import { MetBuckets } from './reach.ts'
+import { sealPage } from './node.ts'
 import { unstamped } from './stamp.ts'
 import type { Tx } from './tx.ts'
 
@@ -76,11 +77,15 @@ export async function copyToPath(
 
 /**
  * The file as it was at the root of `tx`: its meta at T in slot T & 1 and the same state as T−1 in
- * the other, then the pages as they stand. Free pages come along with what is in them.
+ * the other, then the pages as they stand. Free pages come along with what is in them. Where
+ * commits go into a log the root has no freelist, or one that a checkpoint may still be writing:
+ * so the copy has none, and is scanned for it when it is opened.
  */
 async function* imageChunks(core: Core, tx: Tx, options: CopyOptions): AsyncGenerator<Uint8Array> {
   const { sizeBytes } = tx
-  const meta = unstamped(tx.meta)
+  const isLogged = core.logged !== undefined
+  const meta = unstamped(isLogged ? { ...tx.meta, freelistPgid: undefined } : tx.meta)
+  const inMemory = new PagesInMemory(core)
   const slot = meta.txid % 2 === 0 ? 0 : 1
   const newest = encodeMetaPage({ ...meta, slot })
   const older = encodeMetaPage({
@@ -93,16 +98,60 @@ async function* imageChunks(core: Core, tx: Tx, options: CopyOptions): AsyncGene
   while (position < sizeBytes) {
     options.signal?.throwIfAborted()
     const chunk = new Uint8Array(Math.min(CHUNK_BYTES, sizeBytes - position))
+    const patches = inMemory.within(position, chunk.length)
+    // Beyond the file's end all pages are in memory, until a checkpoint makes it longer.
+    const due = isLogged ? Math.min(chunk.length, core.fileSizeBytes - position) : chunk.length
     const got = await core.file.readAsync(chunk, position)
-    if (got < chunk.length) {
+    if (got < due) {
       throw core.pager.corruption(
         Math.floor((position + got) / meta.pageSizeBytes),
         'the file ends before it',
       )
     }
+    for (const { bytes, at } of patches) chunk.set(bytes, at)
     yield chunk
     position += chunk.length
     options.onProgress?.({ bytes: position, totalBytes: sizeBytes })
+  }
+}
+
+/**
+ * Pages that only memory has when a copy begins. A checkpoint may bring them to the file while the
+ * copy goes on, and then memory may drop them: so those of a stretch are taken before it is read.
+ * What is not in memory by then was in the file before.
+ */
+class PagesInMemory {
+  readonly #core: Core
+  readonly #pgids: Iterator<number>
+  #next: IteratorResult<number, unknown>
+
+  constructor(core: Core) {
+    this.#core = core
+    this.#pgids = core.pager.dirtyIds()[Symbol.iterator]()
+    this.#next = this.#pgids.next()
+  }
+
+  /** Copies of what lies in `[position, position + size)`. Stretches are asked for in order. */
+  within(position: number, size: number): { bytes: Uint8Array; at: number }[] {
+    const { pager, pageSizeBytes } = this.#core
+    const patches: { bytes: Uint8Array; at: number }[] = []
+    for (; this.#next.done !== true; this.#next = this.#pgids.next()) {
+      const start = this.#next.value * pageSizeBytes
+      if (start >= position + size) break
+      const page = pager.findDirty(this.#next.value)
+      if (page === undefined) continue
+      const end = start + page.sizeBytes
+      const from = Math.max(start, position)
+      const to = Math.min(end, position + size)
+      if (from < to) {
+        sealPage(page)
+        const base = page.base - start
+        patches.push({ bytes: page.bytes.slice(base + from, base + to), at: from - position })
+      }
+      // It goes on in the next stretch.
+      if (end > position + size) break
+    }
+    return patches
   }
 }
 

@@ -65,12 +65,17 @@ function describe(bucket: Bucket, name: string): { tree: Building; names: Uint8A
 
 /** What the header of page `pgid` says; undefined past the high-water mark. */
 export function pageInfo(core: Core, pgid: number): PageInfo | undefined {
-  if (pgid >= core.meta.highWaterMark) return undefined
+  if (pgid >= core.visible.highWaterMark) return undefined
   if (core.isFreelistLoaded && core.freelist.has(pgid)) {
     return { pgid, type: 'free', count: 0, overflow: 0 }
   }
   const header = new Uint8Array(16)
-  const got = core.file.read(header, pgid * core.pageSizeBytes)
+  const inMemory = core.pager.findDirty(pgid)
+  if (inMemory !== undefined) {
+    header.set(inMemory.bytes.subarray(inMemory.base, inMemory.base + header.length))
+  }
+  const got =
+    inMemory === undefined ? core.file.read(header, pgid * core.pageSizeBytes) : header.length
   const view = new DataView(header.buffer)
   const isRight = got === 16 && readU64(view, 0) === pgid
   const type = isRight ? typeOf(view.getUint16(8, true)) : 'unknown'

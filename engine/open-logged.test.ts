@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { LogGroup, LogOp } from '../base/log-group.ts'
 import { MemoryDisk } from '../disk/memory-disk.ts'
 import { DB_PATH, bucketOf, keysOf, mustBeClean } from '../proptest/engine/memory-engine.ts'
-import { HeldLog } from '../proptest/engine/held-log.ts'
+import { AutoLog, LOG_ID, openWithLog } from '../proptest/engine/auto-log.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Engine } from './engine.ts'
 import { openEngine } from './engine.ts'
@@ -11,7 +11,6 @@ import type { Meta } from './meta.ts'
 import { attachLog, openForLog } from './open-logged.ts'
 import type { EngineOptions } from './options.ts'
 
-const LOG_ID = 0xc0ffee
 const PAGE_SIZE = 1024
 
 function bytes(text: string): Uint8Array {
@@ -26,25 +25,6 @@ function openOn(disk: MemoryDisk, options: EngineOptions = {}): Promise<Engine> 
   return openForLog(DB_PATH, { disk, lock: 'none', pageSizeBytes: PAGE_SIZE, ...options })
 }
 
-async function openBoth(
-  disk: MemoryDisk,
-  groups: Iterable<LogGroup> = [],
-): Promise<{ engine: Engine; log: AutoLog }> {
-  const engine = await openOn(disk)
-  const log = new AutoLog([...groups])
-  await attachLog(engine, { log, logId: LOG_ID, groups })
-  return { engine, log }
-}
-
-/** A log that is durable at once. */
-class AutoLog extends HeldLog {
-  override append(group: LogGroup): Promise<void> {
-    const durable = super.append(group)
-    this.sync(Infinity)
-    return durable
-  }
-}
-
 function put(engine: Engine, key: string): void {
   engine.update((tx) => tx.createBucketIfNotExists('b').put(key, 'v'.repeat(50)))
 }
@@ -56,7 +36,7 @@ function keysIn(engine: Engine): string[] {
 /** A file at a checkpoint with the keys a and b, and the log with key c behind it. */
 async function stampedDisk(): Promise<{ disk: MemoryDisk; groups: LogGroup[] }> {
   const disk = new MemoryDisk()
-  const { engine, log } = await openBoth(disk)
+  const { engine, log } = await openWithLog({}, disk)
   put(engine, 'a')
   put(engine, 'b')
   await checkpoint(engine)
@@ -126,7 +106,7 @@ describe('a file with a stamp', () => {
 
   test('copies of it have none, and can be written', async () => {
     const { disk, groups } = await stampedDisk()
-    const { engine } = await openBoth(disk, groups)
+    const { engine } = await openWithLog({}, disk, groups)
     await checkpoint(engine)
     await engine.copyTo('/copy')
     await engine.compactTo('/compact')
@@ -147,7 +127,7 @@ describe('a file with a stamp', () => {
 describe('attachLog()', () => {
   test('does again what the log holds beyond the file', async () => {
     const { disk, groups } = await stampedDisk()
-    const { engine } = await openBoth(disk, groups)
+    const { engine } = await openWithLog({}, disk, groups)
     expect(keysIn(engine)).toEqual(['a', 'b', 'c'])
     expect(engine.txid).toBe(groups.at(-1)?.txid)
     put(engine, 'd')

@@ -10,7 +10,6 @@
  */
 
 import { compareRange, readU64 } from '../base/bytes.ts'
-import { assert } from '../base/assert.ts'
 import { CorruptionError } from '../base/errors.ts'
 import type { DiskFile } from '../disk/disk.ts'
 import { Frames, lentAt } from './frames.ts'
@@ -174,11 +173,10 @@ export class Pager {
     this.#residentBytes -= page.sizeBytes
   }
 
-  /** The page `pgid`, which the file does not have yet. */
-  dirtyPage(pgid: number): Page {
+  /** The page `pgid` where the file does not have it yet; undefined where it does. */
+  findDirty(pgid: number): Page | undefined {
     const page = this.#chunks[Math.floor(pgid / CHUNK_SIZE)]?.[pgid % CHUNK_SIZE]
-    assert(page?.isDirty === true, () => `pager: page ${pgid} is in the file`)
-    return page
+    return page?.isDirty === true ? page : undefined
   }
 
   /** The file has the page now. */
