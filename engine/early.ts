@@ -65,6 +65,19 @@ export function writeEarly(core: Core, tx: Tx): void {
   core.pager.trim()
 }
 
+/**
+ * As `writeEarly`, of what is done again on opening: on a disk that is full, or with a file that may
+ * not be written, it stays in memory, however much it is.
+ */
+export function writeEarlyInReplay(core: Core, tx: Tx): void {
+  if (!core.file.writable) return
+  try {
+    writeEarly(core, tx)
+  } catch (error) {
+    if (core.isPoisoned || !isKvError(error, 'KV_NO_SPACE')) throw error
+  }
+}
+
 /** As the first step of a commit: a newer meta that opening passed over must not come back. */
 function dropPassedOver(core: Core): void {
   if (core.passedOverSlot === undefined) return

@@ -18,7 +18,7 @@ import { commitToFile, commitToFileAsync } from './commit.ts'
 import { compactToPath, copyToPath, copyToStream } from './copy.ts'
 import type { CompactOptions, CopyOptions } from './copy.ts'
 import type { Core } from './core.ts'
-import { writeEarly } from './early.ts'
+import { writeEarly, writeEarlyInReplay } from './early.ts'
 import { PAGE_SIZE_DEFAULT } from './format.ts'
 import { inspectBuckets, pageInfo } from './inspect.ts'
 import type { BucketTree, PageInfo } from './inspect.ts'
@@ -72,8 +72,8 @@ export class Engine {
       allocation: (tx) => (core.allocation = new Allocation(core, tx.id)),
       writeEarly: (tx) => {
         core.mustBeSound()
-        // What is replayed over a file that may not be written stays in memory, all of it.
-        if (core.file.writable) writeEarly(core, tx)
+        if (core.logged?.isReplaying === true) writeEarlyInReplay(core, tx)
+        else writeEarly(core, tx)
       },
       commit: (tx) => this.#commit(tx),
       commitAsync: (tx) => this.#commitAsync(tx),

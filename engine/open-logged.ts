@@ -26,8 +26,10 @@ import type { Tx } from './tx.ts'
 
 /** Where dirty pages take more than this part of the memory for pages, replay writes them. */
 const DIRTY_PARTS = 2
-/** A transaction ends with the group in which it has changed so many pages, or */
+/** A transaction ends with the group in which it has changed so many pages, */
 const PAGES_PER_TX = 256
+/** or this part of what may be in memory, or */
+const MEMORY_PARTS = 8
 /** has done so many operations. */
 const OPS_PER_TX = 16_384
 /** Between two pauses: some 2 ms. */
@@ -84,6 +86,7 @@ class Replay {
   readonly #core: Core
   readonly #logged: Logged
   readonly #pause: (() => Promise<void>) | undefined
+  readonly #pagesMax: number
   #ops = 0
   #opsOfTurn = 0
   #bytesOfTurn = 0
@@ -93,6 +96,8 @@ class Replay {
     this.#core = engine.core
     this.#logged = logged
     this.#pause = pause
+    const { budgetBytes, pageSizeBytes } = engine.core.pager
+    this.#pagesMax = Math.min(PAGES_PER_TX, budgetBytes / pageSizeBytes / MEMORY_PARTS)
   }
 
   async run(groups: Iterable<LogGroup>): Promise<void> {
@@ -153,7 +158,7 @@ class Replay {
   }
 
   #isFull(tx: Tx, txid: number): boolean {
-    const isLong = tx.pages.nodeCount >= PAGES_PER_TX || this.#ops >= OPS_PER_TX
+    const isLong = tx.pages.nodeCount >= this.#pagesMax || this.#ops >= OPS_PER_TX
     // Then one group more, where its number does not fit a checkpoint.
     return isLong && (!this.#isShortOfMemory || this.#fits(txid))
   }
@@ -183,6 +188,11 @@ class Replay {
     } finally {
       tx.close()
     }
-    await done
+    try {
+      await done
+    } catch (error) {
+      // A full disk keeps nobody from opening: the pages stay in memory.
+      if (core.isPoisoned || !isKvError(error, 'KV_NO_SPACE')) throw error
+    }
   }
 }

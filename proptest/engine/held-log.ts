@@ -30,6 +30,11 @@ export class HeldLog implements CommitLog {
     }
   }
 
+  /** Records that are not durable, oldest first. */
+  get heldGroups(): readonly LogGroup[] {
+    return this.#held.map(({ group }) => group)
+  }
+
   #newest(): LogGroup | undefined {
     return this.#held.at(-1)?.group ?? this.durable.at(-1)
   }

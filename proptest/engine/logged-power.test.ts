@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { effort, seed } from '../effort.ts'
+import { newTally, sweepCuts, sweepFaults } from './logged-power.ts'
+
+const TIMEOUT_MS = 24 * 3600_000
+
+test(
+  'file and log lose nothing acknowledged, wherever the power is cut',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const tally = newTally()
+    const cases = effort({ smoke: 200, ci: 10_000, soak: 1_000_000 })
+    for (let workload = seed >>> 0; tally.images < cases; workload++) {
+      await sweepCuts(workload, { cutsMax: 12 }, tally)
+    }
+    // A run that never met a case proves nothing about it.
+    const { images, replayed, fallbacks, cutsInRecovery, checkpoints } = tally
+    const met = { images, replayed, fallbacks, cutsInRecovery, checkpoints }
+    expect(Object.entries(met).filter(([, count]) => count === 0)).toEqual([])
+  },
+)
+
+test(
+  'file and log lose nothing acknowledged, whatever the disk refuses',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const tally = newTally()
+    const cases = effort({ smoke: 120, ci: 5000, soak: 500_000 })
+    for (let workload = seed >>> 0; tally.images < cases; workload++) {
+      await sweepFaults(workload, { cutsMax: 12 }, tally)
+    }
+    expect(Object.entries(tally).filter(([, count]) => count === 0)).toEqual([])
+  },
+)
