@@ -21,11 +21,11 @@ export class Allocation {
   /** Where the file will end: first page never used. */
   highWaterMark: number
   /** Pages that came off the freelist. */
-  readonly #taken: PageSet = new PageSet()
-  /** Pages that were written before the commit. */
-  readonly #early: PageSet = new PageSet()
+  readonly #taken: number[] = []
+  /** Pages that were written before the commit; made when there are any. */
+  #early: PageSet | undefined
   /** Early pages that this transaction has left again. */
-  readonly #returned: PageSet = new PageSet()
+  #returned: PageSet | undefined
   /** Where to take single pages, best first: [start, end, start, end, …]. */
   #regions: number[] = []
   #regionAt = 0
@@ -42,9 +42,14 @@ export class Allocation {
 
   /** Chooses where about `pageCount` single pages will be taken from. */
   plan(pageCount: number): void {
-    const { freelist } = this.#core
+    const { freelist, logged } = this.#core
     this.#regionAt = 0
     this.#isExtending = false
+    // A checkpoint writes the pages of many commits, side by side or not: the lowest will do.
+    if (logged !== undefined) {
+      this.#regions = []
+      return
+    }
     if (pageCount < REGION_COMMIT_MIN) {
       const first = freelist.findRun(pageCount)
       this.#regions = first === undefined ? [] : [first, first + pageCount]
@@ -58,13 +63,13 @@ export class Allocation {
   /** Finds room for `count` consecutive pages and returns the first. */
   take(count: number): number {
     const { freelist, readers, logged } = this.#core
-    const returned = this.#returned.takeRun(count)
+    const returned = this.#returned?.takeRun(count)
     if (returned !== undefined) return returned
     const remember = readers.size > 0 || logged !== undefined
     const reused =
       count === 1 ? this.#takeOne(remember) : freelist.allocate(this.#txid, count, remember)
     if (reused !== undefined) {
-      for (let i = 0; i < count; i++) this.#taken.add(reused + i)
+      for (let i = 0; i < count; i++) this.#taken.push(reused + i)
       return reused
     }
     const first = this.highWaterMark
@@ -90,18 +95,22 @@ export class Allocation {
   /** As `take`, for a run that is written before the commit and may be given back. */
   takeEarly(count: number): number {
     const first = this.take(count)
+    this.#early ??= new PageSet()
     for (let i = 0; i < count; i++) this.#early.add(first + i)
     return first
   }
 
   /** The pages that came off the freelist and are in the transaction's hands. */
   get taken(): PageSet {
-    return this.#taken
+    const taken = new PageSet()
+    for (const pgid of this.#taken) taken.add(pgid)
+    return taken
   }
 
   /** Takes back a run that was written early; false where it was not. */
   giveBack(first: number, count: number): boolean {
-    if (!this.#early.has(first)) return false
+    if (this.#early?.has(first) !== true) return false
+    this.#returned ??= new PageSet()
     for (let i = 0; i < count; i++) {
       assert(this.#returned.add(first + i), 'allocation: a page was given back twice')
     }
@@ -110,8 +119,10 @@ export class Allocation {
 
   /** The pages given back and not taken again: the commit frees them, so none is taken now. */
   leaveOver(): number[] {
-    const pgids = [...this.#returned]
-    for (const pgid of pgids) this.#returned.delete(pgid)
+    const returned = this.#returned
+    if (returned === undefined) return []
+    const pgids = [...returned]
+    for (const pgid of pgids) returned.delete(pgid)
     return pgids
   }
 
@@ -130,7 +141,7 @@ export class Allocation {
   undo(): void {
     const { freelist, pager, head } = this.#core
     this.#core.allocation = undefined
-    for (const pgid of this.#early) pager.forget(pgid)
+    this.#early?.forEach((pgid) => pager.forget(pgid))
     for (const pgid of this.#taken) freelist.giveBack(pgid, 1)
     for (let pgid = this.#trimmedTo; pgid < head.highWaterMark; pgid++) freelist.addFree(pgid)
   }

@@ -33,6 +33,10 @@ import type { Tx } from './tx.ts'
 import { writeImages, writeOverPassed } from './write-images.ts'
 
 const FILE_SIZE_MIN = 32 * 1024
+/** So many freed runs are compared with each other one by one. */
+const FEW_RUNS = 16
+const FREED_FREE = 'it is in use and on the freelist'
+const FREED_TWICE = 'two places lead to it'
 
 type Phase = 'spill' | 'revert' | 'grow' | 'grow sync' | 'pages' | 'pages sync' | 'meta'
 
@@ -162,6 +166,7 @@ export class CommitPlan {
   /** Of step 1, for a commit that goes into a log: the freelist stays as the last checkpoint's. */
   skipFreelist(): void {
     this.#freeRest()
+    this.#mustBeFreedOnce()
   }
 
   /** Of step 1: the freelist, and with it where the file ends. */
@@ -170,7 +175,8 @@ export class CommitPlan {
     const { pages } = this.#tx
     const old = core.freelistRun
     if (old !== undefined) pages.freeRun(old.first, old.count)
-    const freed = this.#freeRest()
+    this.#freeRest()
+    const freed = this.#freedOnce()
     this.#allocation.trimTail()
     if (core.persistFreelist) this.#encodeFreelist(freed)
     this.#meta = {
@@ -180,25 +186,47 @@ export class CommitPlan {
     }
   }
 
-  #freeRest(): PageSet {
+  #freeRest(): void {
     const { freedRuns } = this.#tx.pages
     for (const pgid of this.#allocation.leaveOver()) freedRuns.push(pgid, 1)
-    return this.#freedOnce(freedRuns)
+  }
+
+  /** As `#freedOnce`, without the set, which takes a bit for each page of the file. */
+  #mustBeFreedOnce(): void {
+    const { freelist, pager } = this.#core
+    const { freedRuns } = this.#tx.pages
+    if (freedRuns.length > FEW_RUNS * 2) {
+      this.#freedOnce()
+      return
+    }
+    for (let i = 0; i < freedRuns.length; i += 2) {
+      const first = freedRuns[i] as number
+      const end = first + (freedRuns[i + 1] as number)
+      for (let pgid = first; pgid < end; pgid++) {
+        if (freelist.has(pgid)) throw pager.corruption(pgid, FREED_FREE)
+      }
+      for (let k = 0; k < i; k += 2) {
+        const other = freedRuns[k] as number
+        if (other >= end || other + (freedRuns[k + 1] as number) <= first) continue
+        throw pager.corruption(Math.max(first, other), FREED_TWICE)
+      }
+    }
   }
 
   /**
    * The pages that this transaction frees. One that is freed twice, or free already, is reached
    * from two places: damage, which must not spread.
    */
-  #freedOnce(runs: readonly number[]): PageSet {
+  #freedOnce(): PageSet {
     const { freelist, pager } = this.#core
+    const runs = this.#tx.pages.freedRuns
     const freed = new PageSet()
     for (let i = 0; i < runs.length; i += 2) {
       const first = runs[i] as number
       const end = first + (runs[i + 1] as number)
       for (let pgid = first; pgid < end; pgid++) {
-        if (freelist.has(pgid)) throw pager.corruption(pgid, 'it is in use and on the freelist')
-        if (!freed.add(pgid)) throw pager.corruption(pgid, 'two places lead to it')
+        if (freelist.has(pgid)) throw pager.corruption(pgid, FREED_FREE)
+        if (!freed.add(pgid)) throw pager.corruption(pgid, FREED_TWICE)
       }
     }
     return freed

@@ -17,6 +17,12 @@ export interface PageRun {
   readonly count: number
 }
 
+/**
+ * A checkpoint may set free as many pages as the file has. Where commits go into a log and take
+ * microseconds, each writer sets free so many as it begins.
+ */
+const RELEASE_MAX = 2048
+
 export class Core {
   readonly file: DiskFile
   readonly pager: Pager
@@ -42,6 +48,8 @@ export class Core {
   allocation: Allocation | undefined = undefined
   /** Where pages are put together for one write; made when first needed. */
   writeBuffer: Uint8Array | undefined = undefined
+  readonly #pins: number[] = []
+  readonly #forget: (pgid: number) => void = (pgid) => this.pager.forget(pgid)
   #freelistBuffer: Uint8Array = new Uint8Array(0)
   /** Set by the failure after which nothing more may be written. */
   poison: unknown = undefined
@@ -84,13 +92,21 @@ export class Core {
     return this.#freelistBuffer.subarray(0, sizeBytes)
   }
 
-  /** The txids of all roots that must stay whole. */
-  pins(): number[] {
-    const pins = [this.meta.txid]
+  /** The txids of all roots that must stay whole, mostly ascending. Valid until the next call. */
+  pins(): readonly number[] {
+    const pins = this.#pins
+    pins.length = 0
     if (this.previous !== undefined) pins.push(this.previous.txid)
-    for (const reader of this.readers) pins.push(reader.id)
+    pins.push(this.meta.txid)
     this.logged?.addPins(pins)
+    for (const reader of this.readers) pins.push(reader.id)
     return pins
+  }
+
+  /** Sets free what no root that must stay whole can reach: a writer is about to begin. */
+  releasePages(): void {
+    const pagesMax = this.logged === undefined ? Infinity : RELEASE_MAX
+    this.freelist.release(this.pins(), this.#forget, pagesMax)
   }
 
   /** Lets nothing through any more: what is on disk is no longer what memory says. */

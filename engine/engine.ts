@@ -329,7 +329,7 @@ export class Engine {
   #beginWrite(): Tx {
     const core = this.#core
     const { head, freelist, logged } = core
-    freelist.release(core.pins(), (pgid) => core.pager.forget(pgid))
+    core.releasePages()
     if (core.readers.size === 0 && logged === undefined) freelist.forgetAllocations()
     const id = logged === undefined ? nextTxid(head) : head.txid + 1
     // Only a forged file gets here; beyond, the commit could not be read again.

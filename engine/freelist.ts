@@ -38,10 +38,61 @@ class PendingPages {
   }
 }
 
+const CHUNK_SIZE = 1024
+
+/** Which transaction allocated a page, where that is known: eight bytes a page. */
+class Births {
+  #chunks: (Float64Array | undefined)[] = []
+
+  set(pgid: number, txid: number): void {
+    const at = Math.floor(pgid / CHUNK_SIZE)
+    const chunk = (this.#chunks[at] ??= new Float64Array(CHUNK_SIZE))
+    chunk[pgid % CHUNK_SIZE] = txid
+  }
+
+  /** Says it and forgets it; 0 where it is not known. */
+  take(pgid: number): number {
+    const chunk = this.#chunks[Math.floor(pgid / CHUNK_SIZE)]
+    if (chunk === undefined) return 0
+    const txid = chunk[pgid % CHUNK_SIZE] as number
+    chunk[pgid % CHUNK_SIZE] = 0
+    return txid
+  }
+
+  clear(): void {
+    if (this.#chunks.length > 0) this.#chunks = []
+  }
+}
+
+/** Mostly they ascend already. */
+function ascending(pins: readonly number[]): readonly number[] {
+  for (let i = 1; i < pins.length; i++) {
+    if ((pins[i] as number) < (pins[i - 1] as number)) return pins.toSorted((a, b) => a - b)
+  }
+  return pins
+}
+
+/** Whether `pin` is one of `pins`, which ascend. */
+function isAmong(pins: readonly number[], pin: number): boolean {
+  return newestUnder(pins, pin + 1) === pin
+}
+
+/** The highest of `pins`, which ascend, below `end`; −1 where there is none. */
+function newestUnder(pins: readonly number[], end: number): number {
+  let low = 0
+  let high = pins.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((pins[middle] as number) < end) low = middle + 1
+    else high = middle
+  }
+  return low === 0 ? -1 : (pins[low - 1] as number)
+}
+
 export class Freelist {
   #free = new PageSet()
-  /** Pages freed since pins were last looked at. */
-  #unweighed = new PendingPages()
+  /** Pages freed since pins were last looked at, and those whose pin is gone. */
+  readonly #unweighed: PendingPages[] = []
   /**
    * The other pending pages by a pin that can reach them, so that as long as it stands nobody looks
    * at them: there may be as many as the file has pages.
@@ -49,7 +100,7 @@ export class Freelist {
   readonly #heldBy = new Map<number, PendingPages>()
   /** The ids of all pending pages. */
   #pendingSet = new PageSet()
-  #allocatedBy = new Map<number, number>()
+  readonly #births = new Births()
   #onFree: (pgid: number) => void = () => {}
 
   get freeCount(): number {
@@ -112,64 +163,82 @@ export class Freelist {
   }
 
   noteAllocation(txid: number, pgid: number, remember: boolean): void {
-    if (remember) this.#allocatedBy.set(pgid, txid)
-    else if (this.#allocatedBy.size > 0) this.#allocatedBy.delete(pgid)
+    if (remember) this.#births.set(pgid, txid)
+    else this.#births.take(pgid)
   }
 
   /** Takes back a run whose transaction never happened. */
   giveBack(first: number, count: number): void {
-    this.#allocatedBy.delete(first)
+    this.#births.take(first)
     for (let i = 0; i < count; i++) this.addFree(first + i)
   }
 
   /** Records the runs [first, count, first, count, …] that committed transaction `txid` freed. */
   addPending(txid: number, runs: readonly number[]): void {
     if (runs.length === 0) return
+    const pages = new PendingPages()
+    this.#unweighed.push(pages)
     for (let i = 0; i < runs.length; i += 2) {
       const first = runs[i] as number
       const count = runs[i + 1] as number
-      const allocatedBy = this.#allocatedBy.get(first) ?? 0
-      this.#allocatedBy.delete(first)
+      const allocatedBy = this.#births.take(first)
       for (let k = 0; k < count; k++) {
         assert(this.#pendingSet.add(first + k), () => `freelist: page ${first + k} is freed twice`)
-        this.#unweighed.add(first + k, allocatedBy, txid)
+        pages.add(first + k, allocatedBy, txid)
       }
     }
   }
 
   /**
    * Moves to the free set what no pinned root can reach, and names each to `onFree`. `pins` are
-   * txids, in any order.
+   * txids, in any order. Looks at `pagesMax` pages, or some more; the rest waits for the next call.
    */
-  release(pins: readonly number[], onFree: (pgid: number) => void = () => {}): void {
+  release(
+    pinned: readonly number[],
+    onFree: (pgid: number) => void = () => {},
+    pagesMax: number = Infinity,
+  ): void {
     if (this.#pendingSet.size === 0) return
     this.#onFree = onFree
-    const sorted = [...pins].sort((a, b) => a - b)
-    for (const [pin, pages] of this.#heldBy) {
-      if (sorted.includes(pin)) continue
+    const pins = ascending(pinned)
+    this.#heldBy.forEach((pages, pin) => {
+      if (isAmong(pins, pin)) return
       this.#heldBy.delete(pin)
-      this.#weigh(pages, sorted)
+      this.#unweighed.push(pages)
+    })
+    for (let left = pagesMax; left > 0;) {
+      const pages = this.#unweighed.at(-1)
+      if (pages === undefined) return
+      left -= this.#weigh(pages, pins, left)
+      if (pages.pgids.length === 0) this.#unweighed.pop()
     }
-    if (this.#unweighed.pgids.length === 0) return
-    const pages = this.#unweighed
-    this.#unweighed = new PendingPages()
-    this.#weigh(pages, sorted)
   }
 
-  /** Frees each page that none of `pins`, in ascending order, can reach; the others are held. */
-  #weigh({ pgids, born, freedBy }: PendingPages, pins: readonly number[]): void {
+  /**
+   * Frees each page that none of `pins`, in ascending order, can reach; the others are held. Takes
+   * up to `pagesMax` pages from the end, and returns how many.
+   */
+  #weigh(
+    { pgids, born, freedBy }: PendingPages,
+    pins: readonly number[],
+    pagesMax: number,
+  ): number {
+    const end = Math.max(0, pgids.length - pagesMax)
+    const count = pgids.length - end
     let newestBelow = -1
-    for (let i = 0; i < pgids.length; i++) {
+    let lastUntil = -1
+    for (let i = pgids.length - 1; i >= end; i--) {
       const pgid = pgids[i] as number
       const since = born[i] as number
       const until = freedBy[i] as number
       // Some pin in [A, T−1] exists if and only if the newest pin older than T is A or newer.
-      if (i === 0 || until !== freedBy[i - 1]) {
-        newestBelow = pins.findLast((pin) => pin < until) ?? -1
-      }
+      if (until !== lastUntil) newestBelow = newestUnder(pins, until)
+      lastUntil = until
       if (newestBelow < since) this.#settle(pgid)
       else this.#hold(newestBelow, pgid, since, until)
     }
+    pgids.length = born.length = freedBy.length = end
+    return count
   }
 
   #hold(pin: number, pgid: number, born: number, freedBy: number): void {
@@ -186,7 +255,7 @@ export class Freelist {
 
   /** Forgets who allocated what: right when no reader is open. */
   forgetAllocations(): void {
-    this.#allocatedBy.clear()
+    this.#births.clear()
   }
 
   /**

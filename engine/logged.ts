@@ -52,10 +52,15 @@ export class Logged {
     this.visible = core.meta
   }
 
+  /** Adds the roots that must stay whole, ascending; all are the file's newest, or newer. */
   addPins(pins: number[]): void {
-    pins.push(this.visible.txid)
+    const { txid } = this.visible
+    // A checkpoint is beyond the visible root until its record is durable, and behind it then.
+    if (this.#checkpoint !== undefined && this.#checkpoint.txid < txid) {
+      pins.push(this.#checkpoint.txid)
+    }
+    pins.push(txid)
     for (const meta of this.#waiting) pins.push(meta.txid)
-    if (this.#checkpoint !== undefined) pins.push(this.#checkpoint.txid)
   }
 
   /** A writer's journal; none while the log is being replayed. */

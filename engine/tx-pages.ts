@@ -6,7 +6,6 @@
 import { verifying } from '../base/assert.ts'
 import { copyRange } from '../base/copy-range.ts'
 import type { Allocation } from './allocation.ts'
-import { TREE_DEPTH_MAX } from './format.ts'
 import type { NodeEditor } from './node.ts'
 import type { Page } from './page.ts'
 import { lentAt } from './frames.ts'
@@ -32,7 +31,7 @@ export class TxPages {
   isChanged = false
   /** The path of the last descent by key: reused, so that a point read allocates nothing. */
   readonly pathRefs: Page[] = []
-  readonly pathIndexes: number[] = new Array<number>(TREE_DEPTH_MAX).fill(0)
+  readonly pathIndexes: number[] = []
   /**
    * What it sees is larger than the memory meant for pages: so pages are dropped while it reads,
    * and whoever stands on one must look whether it is still there.
