@@ -12,7 +12,7 @@
 
 import { assert } from '../base/assert.ts'
 import { BRANCH_CHILDREN_MIN } from './format.ts'
-import { childNode } from './node.ts'
+import { childNode, nextChildNode } from './node.ts'
 import type { Page } from './page.ts'
 import type { Tree } from './tree.ts'
 import { childAt, splitNode } from './tree.ts'
@@ -45,9 +45,8 @@ function nodeLevels(tree: Tree): Page[][] {
     const below: Page[] = []
     for (const node of level) {
       if (node.isLeaf) continue
-      for (let i = 0; i < node.count; i++) {
-        const child = childNode(node, i)
-        if (child !== undefined) below.push(child)
+      for (let i = nextChildNode(node, 0); i < node.count; i = nextChildNode(node, i + 1)) {
+        below.push(childNode(node, i) as Page)
       }
     }
     level = below
@@ -62,11 +61,9 @@ function nodeLevels(tree: Tree): Page[][] {
 function settleChildren(tree: Tree, parent: Page): boolean {
   const { editor } = tree.pages
   let isReshaped = false
-  for (let i = 0; i < parent.count;) {
-    const child = childNode(parent, i)
-    if (child === undefined) {
-      i++
-    } else if (child.count === 0) {
+  for (let i = nextChildNode(parent, 0); i < parent.count; i = nextChildNode(parent, i)) {
+    const child = childNode(parent, i) as Page
+    if (child.count === 0) {
       editor.remove(parent, i)
       isReshaped = true
     } else if (parent.count > 1 && isThin(tree, child)) {
@@ -77,9 +74,8 @@ function settleChildren(tree: Tree, parent: Page): boolean {
       i++
     }
   }
-  for (let i = 0; i < parent.count; i++) {
-    const child = childNode(parent, i)
-    if (child === undefined) continue
+  for (let i = nextChildNode(parent, 0); i < parent.count; i = nextChildNode(parent, i + 1)) {
+    const child = childNode(parent, i) as Page
     // Makes the separator what it must be, too.
     const last = splitNode(tree.pages, child, { parent, index: i }, tree.cut(false))
     if (last !== i) isReshaped = true

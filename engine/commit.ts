@@ -152,8 +152,10 @@ export class CommitPlan {
       pages.editor.place(node, node.pgid, pageCount)
       this.#nodes.push(node)
     }
+    const { pageSizeBytes, flags } = core.head
     this.#meta = {
-      ...core.head,
+      pageSizeBytes,
+      flags,
       rootPgid: root.tree.rootPgid,
       rootSequence: root.sequence,
       freelistPgid: undefined,

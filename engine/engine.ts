@@ -336,10 +336,10 @@ export class Engine {
     if (!Number.isSafeInteger(id)) {
       throw core.pager.corruption(head.slot, `no txid follows ${head.txid}`)
     }
-    const setup = { ...core.sight(head), host: this.#host, writable: true, id }
+    const { pager, usedPages } = core.sight(head)
     const journal = logged?.journal()
-    this.#writer = new Tx(journal === undefined ? setup : { ...setup, journal })
-    return this.#writer
+    const setup = { pager, meta: head, usedPages, host: this.#host, writable: true, id, journal }
+    return (this.#writer = new Tx(setup))
   }
 
   #run<T>(tx: Tx, fn: (tx: Tx) => Synchronous<T>, name: string): Synchronous<T> {

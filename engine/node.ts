@@ -420,10 +420,22 @@ export function childNode(node: Page, index: number): Page | undefined {
   return node.childPgid(index) === 0 ? node.kids?.[index] : undefined
 }
 
+/**
+ * The first child from element `from` on that is a node: its element, or the number of elements.
+ */
+export function nextChildNode(node: Page, from: number): number {
+  const { count, view } = node
+  if (from >= count) return count
+  let at = node.element(from) + 8
+  for (let i = from; i < count; i++, at += ELEMENT_SIZE) {
+    if (view.getUint32(at, true) === 0 && childNode(node, i) !== undefined) return i
+  }
+  return count
+}
+
 function namePlacedChildren(node: Page): void {
-  for (let i = 0; i < node.count; i++) {
-    const child = childNode(node, i)
-    if (child === undefined) continue
+  for (let i = nextChildNode(node, 0); i < node.count; i = nextChildNode(node, i + 1)) {
+    const child = childNode(node, i) as Page
     assert(child.pgid !== 0, 'node: a child without a page')
     writeU64(node.view, node.element(i) + 8, child.pgid)
   }

@@ -36,7 +36,7 @@ export interface TxSetup {
   readonly writable: boolean
   /** The number the commit will have, or for a reader that of the root it sees. */
   readonly id: number
-  readonly journal?: Journal
+  readonly journal?: Journal | undefined
 }
 
 export class Tx {
