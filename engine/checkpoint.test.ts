@@ -115,6 +115,30 @@ describe('checkpoint()', () => {
     await engine.close()
   })
 
+  test('of a file that grows is synced in full', async () => {
+    const { engine, disk } = await openWithLog()
+    putMany(engine, 0, 20)
+    await checkpoint(engine)
+    putMany(engine, 20, 2000)
+    // The first sync is of the new size, and nothing has been written by then.
+    disk.injectFault({ kind: 'sync', code: 'EIO' })
+    const before = disk.operationCount
+    await expect(checkpoint(engine)).rejects.toEqual(withCode('KV_IO'))
+    expect(disk.operationCount - before).toBe(2)
+    await engine.close()
+  })
+
+  test('poisons the handle after a sync that finds the disk full', async () => {
+    const { engine, disk } = await openWithLog()
+    putMany(engine, 0, 50)
+    await checkpoint(engine)
+    putMany(engine, 0, 20)
+    disk.injectFault({ kind: 'sync', code: 'ENOSPC' })
+    await expect(checkpoint(engine)).rejects.toEqual(withCode('KV_NO_SPACE'))
+    expect(() => engine.view(() => {})).toThrow(/unsafe to go on/)
+    await engine.close()
+  })
+
   test('that finds the disk full leaves all as it was, and the next one succeeds', async () => {
     const opened = await openWithLog()
     const { engine, disk } = opened
