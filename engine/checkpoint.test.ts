@@ -132,9 +132,12 @@ describe('checkpoint()', () => {
     const { engine, disk } = await openWithLog()
     putMany(engine, 0, 50)
     await checkpoint(engine)
-    putMany(engine, 0, 20)
+    const size = disk.readFile(DB_PATH).length
+    putMany(engine, 0, 1)
+    // Not of a new size, but of pages.
     disk.injectFault({ kind: 'sync', code: 'ENOSPC' })
     await expect(checkpoint(engine)).rejects.toEqual(withCode('KV_NO_SPACE'))
+    expect(disk.readFile(DB_PATH).length).toBe(size)
     expect(() => engine.view(() => {})).toThrow(/unsafe to go on/)
     await engine.close()
   })
@@ -230,17 +233,25 @@ describe('copies of a file with a log', () => {
 describe('check and stats of a file with a log', () => {
   test('checkAsync() finds its generation whole, though checkpoints pass over it', async () => {
     const { engine } = await openWithLog()
-    putMany(engine, 0, 2000)
-    await checkpoint(engine)
-    putMany(engine, 0, 2000)
-    await checkpoint(engine)
+    // As many pages: the walk takes long enough for a few checkpoints.
+    for (const fill of [1, 2]) {
+      engine.update((tx) => {
+        const bucket = tx.createBucketIfNotExists('b')
+        const value = new Uint8Array(600).fill(fill)
+        for (let i = 0; i < 12_000; i++) bucket.put(`k${String(i).padStart(6, '0')}`, value)
+      })
+      await checkpoint(engine)
+    }
     for (const generation of ['newest', 'previous'] as const) {
       let isDone = false
       const checking = engine.checkAsync({ generation }).finally(() => (isDone = true))
-      for (let at = 0; !isDone; at += 50) {
-        putMany(engine, at % 2000, (at % 2000) + 50)
+      let checkpoints = 0
+      for (let at = 0; !isDone; at += 700) {
+        putMany(engine, at % 12_000, (at % 12_000) + 3)
         await checkpoint(engine)
+        checkpoints++
       }
+      expect(checkpoints).toBeGreaterThan(2)
       expect((await checking).findings).toEqual([])
     }
     await engine.close()

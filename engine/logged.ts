@@ -109,17 +109,19 @@ export class Logged {
   /** A head that needs no more than a record. */
   append(meta: Meta, entries: LogGroup['entries']): Promise<void> {
     this.#begin(meta)
-    const durable = this.#mustFindLog()
-      .append({ txid: meta.txid, entries })
-      .then(
-        () => this.#settle(meta),
-        (error: unknown) => {
-          this.#core.poisonWith(error)
-          throw error
-        },
-      )
+    const durable = this.#appendTo(this.#mustFindLog(), { txid: meta.txid, entries }, meta)
     this.#last = durable.catch(() => {})
     return durable
+  }
+
+  async #appendTo(log: CommitLog, group: LogGroup, meta: Meta): Promise<void> {
+    try {
+      await log.append(group)
+    } catch (error) {
+      this.#core.poisonWith(error)
+      throw error
+    }
+    this.#settle(meta)
   }
 
   /** Resolves when no record and no checkpoint is under way. */

@@ -52,6 +52,15 @@ function newestMeta(disk: MemoryDisk): Meta {
   return found.reduce((a, b) => (b.txid > a.txid ? b : a))
 }
 
+/** As bbolt does it: what it does not know stays. */
+function commitAsBbolt(disk: MemoryDisk): void {
+  const newest = newestMeta(disk)
+  const slot = newest.slot === 0 ? 1 : 0
+  const file = disk.readFile(DB_PATH)
+  file.set(encodeMetaPage({ ...newest, txid: newest.txid + 1, slot }), slot * PAGE_SIZE)
+  disk.writeFile(DB_PATH, file)
+}
+
 describe('a file with a stamp', () => {
   test('openEngine() does not write it, and leaves it as it was', async () => {
     const { disk } = await stampedDisk()
@@ -83,13 +92,7 @@ describe('a file with a stamp', () => {
 
   test('openForLog() sees that another program committed since', async () => {
     const { disk } = await stampedDisk()
-    const newest = newestMeta(disk)
-    // As bbolt does it: what it does not know stays.
-    const slot = newest.slot === 0 ? 1 : 0
-    const foreign = encodeMetaPage({ ...newest, txid: newest.txid + 1, slot })
-    const file = disk.readFile(DB_PATH)
-    file.set(foreign, slot * PAGE_SIZE)
-    disk.writeFile(DB_PATH, file)
+    commitAsBbolt(disk)
     const engine = await openOn(disk)
     expect(engine.stamp).toEqual({ logId: LOG_ID, isOwn: false })
     await engine.close()
@@ -134,6 +137,22 @@ describe('attachLog()', () => {
     await checkpoint(engine)
     mustBeClean(engine)
     await engine.close()
+  })
+
+  test('refuses a file of another log, and one that another program wrote to', async () => {
+    const { disk, groups } = await stampedDisk()
+    const other = await openOn(disk)
+    const log = new AutoLog(groups)
+    await expect(attachLog(other, { log, logId: 5, groups })).rejects.toEqual(
+      withCode('KV_LOG_MISMATCH', /belongs to log 00c0ffee, and this one is 00000005/),
+    )
+    await other.close()
+    commitAsBbolt(disk)
+    const foreign = await openOn(disk)
+    await expect(attachLog(foreign, { log, logId: LOG_ID, groups })).rejects.toEqual(
+      withCode('KV_LOG_MISMATCH', /another program has written to it/),
+    )
+    await foreign.close()
   })
 
   test('refuses groups with a gap between them', async () => {

@@ -22,6 +22,7 @@ import type { Engine } from './engine.ts'
 import { replayOp } from './journal.ts'
 import { Logged } from './logged.ts'
 import type { EngineOptions } from './options.ts'
+import { mustBelong } from './stamp.ts'
 import type { Tx } from './tx.ts'
 
 /** Where dirty pages take more than this part of the memory for pages, replay writes them. */
@@ -63,13 +64,15 @@ export function openForLog(path: string, options: EngineOptions = {}): Promise<E
  * Ties the log to the engine and does again what it holds beyond the file. From then on commits go
  * into the log, and into the file by `checkpoint`. No transaction may be open. After a failure the
  * engine can only be closed.
- * @throws {KvError} KV_CORRUPT where txids have a gap, or a group does not fit what is there; what
+ * @throws {KvError} KV_LOG_MISMATCH where the file's stamp names another log, or another program has
+ *   written to it; KV_CORRUPT where txids have a gap, or a group does not fit what is there; what
  *   `groups` throws; as `checkpoint`
  */
 export async function attachLog(engine: Engine, options: AttachOptions): Promise<void> {
   const { core } = engine
   assert(core.logged === undefined, 'open-logged: the file has its log already')
   assert((options.log === undefined) === engine.readOnly, 'open-logged: a log is written to')
+  mustBelong(engine.path, core.meta, options.logId)
   const logged = new Logged(core, options.log, options.logId)
   core.logged = logged
   try {

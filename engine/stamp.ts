@@ -32,6 +32,30 @@ export function unstamped(meta: Meta): Meta {
   return meta.flags === 0 ? meta : { ...meta, flags: 0, rootSequence: 0n }
 }
 
+/** Throws where `meta` has a stamp, and log `logId` does not go on from it. */
+export function mustBelong(path: string, meta: Meta, logId: number): void {
+  const stamp = stampOf(meta)
+  if (stamp === undefined) return
+  if (stamp.logId !== logId) {
+    throw new KvError(
+      'KV_LOG_MISMATCH',
+      `${path}: it belongs to log ${name(stamp.logId)}, and this one is ${name(logId)}; put the ` +
+        'two that belong together back in one place, or restore a backup',
+    )
+  }
+  if (stamp.isOwn) return
+  throw new KvError(
+    'KV_LOG_MISMATCH',
+    `${path}: another program has written to it since its last checkpoint: it stands at ` +
+      `transaction ${meta.txid}, the checkpoint was ${meta.rootSequence}; its log does not fit any ` +
+      'more. A copy of the file has what it holds now, without what only the log has',
+  )
+}
+
+function name(logId: number): string {
+  return logId.toString(16).padStart(8, '0')
+}
+
 /** Throws where commits to the file would pass by its log. */
 export function mustBeOwn(path: string, meta: Meta): void {
   if (stampOf(meta) === undefined) return
