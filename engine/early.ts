@@ -66,8 +66,8 @@ export function writeEarly(core: Core, tx: Tx): void {
 }
 
 /**
- * As `writeEarly`, of what is done again on opening: on a disk that is full, or with a file that may
- * not be written, it stays in memory, however much it is.
+ * As `writeEarly`, of what is done again on opening: on a disk that is full, or with a file that
+ * may not be written, it stays in memory, however much it is.
  */
 export function writeEarlyInReplay(core: Core, tx: Tx): void {
   if (!core.file.writable) return

@@ -64,8 +64,8 @@ export function openForLog(path: string, options: EngineOptions = {}): Promise<E
  * Ties the log to the engine and does again what it holds beyond the file. From then on commits go
  * into the log, and into the file by `checkpoint`. No transaction may be open. After a failure the
  * engine can only be closed.
- * @throws {KvError} KV_LOG_MISMATCH where the file's stamp names another log, or another program has
- *   written to it; KV_CORRUPT where txids have a gap, or a group does not fit what is there; what
+ * @throws {KvError} KV_LOG_MISMATCH where the file's stamp names another log, or another program
+ *   has written to it; KV_CORRUPT where txids have a gap, or a group does not fit what is there; what
  *   `groups` throws; as `checkpoint`
  */
 export async function attachLog(engine: Engine, options: AttachOptions): Promise<void> {

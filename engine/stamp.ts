@@ -47,8 +47,8 @@ export function mustBelong(path: string, meta: Meta, logId: number): void {
   throw new KvError(
     'KV_LOG_MISMATCH',
     `${path}: another program has written to it since its last checkpoint: it stands at ` +
-      `transaction ${meta.txid}, the checkpoint was ${meta.rootSequence}; its log does not fit any ` +
-      'more. A copy of the file has what it holds now, without what only the log has',
+      `transaction ${meta.txid}, the checkpoint was ${meta.rootSequence}; its log does not fit ` +
+      'any more. A copy of the file has what it holds now, without what only the log has',
   )
 }
 

@@ -16,6 +16,8 @@
  * Properties run with one fixed seed here, so a canary is caught every time or never.
  */
 
+import { LOGGED_CANARIES } from './logged-canaries.ts'
+
 export interface Canary {
   readonly name: string
   readonly file: string
@@ -27,6 +29,7 @@ export interface Canary {
 }
 
 export const CANARIES: readonly Canary[] = [
+  ...LOGGED_CANARIES,
   {
     name: 'an upward import',
     file: 'base/bytes.ts',
@@ -212,128 +215,6 @@ export const CANARIES: readonly Canary[] = [
     replace: '',
     test: 'engine/cursor.test.ts',
     testName: 'Cursor in an edited bucket',
-  },
-  {
-    name: 'pages of the root that a checkpoint writes reused',
-    file: 'engine/logged.ts',
-    find: '      pins.push(this.#checkpoint.txid)\n',
-    replace: '',
-    test: 'proptest/engine/logged.test.ts',
-    testName: 'the engine with a log',
-  },
-  {
-    name: 'pages of a checkpoint not synced before its meta',
-    file: 'engine/checkpoint.ts',
-    find: "        mayBeFull = false\n        await core.file.syncAsync('data')\n",
-    replace: '        mayBeFull = false\n',
-    test: 'proptest/engine/logged-power.test.ts',
-    testName: 'wherever the power is cut',
-  },
-  {
-    name: 'a file grown by a checkpoint without a full sync',
-    file: 'engine/checkpoint.ts',
-    find: "      if (isGrown) await core.file.syncAsync('full')\n",
-    replace: '      void isGrown\n',
-    test: 'engine/checkpoint.test.ts',
-    testName: 'a file that grows is synced in full',
-  },
-  {
-    name: 'the meta of a checkpoint written before its pages',
-    file: 'engine/checkpoint.ts',
-    find: '      await this.#revert()\n',
-    replace:
-      '      await this.#revert()\n      core.file.write(encodeMetaPage(this.meta), this.meta.slot * core.pageSizeBytes)\n',
-    test: 'proptest/engine/logged-power.test.ts',
-    testName: 'wherever the power is cut',
-  },
-  {
-    name: 'a checkpoint whose meta goes over the newest one',
-    file: 'engine/checkpoint.ts',
-    find: '  if (next % 2 !== meta.slot) return next\n',
-    replace: '  if (next > meta.slot) return next\n',
-    test: 'proptest/engine/logged-power.test.ts',
-    testName: 'wherever the power is cut',
-  },
-  {
-    name: 'pages of the generation before a checkpoint reused',
-    file: 'engine/core.ts',
-    find: 'if (this.previous !== undefined) pins.push(this.previous.txid)',
-    replace: '',
-    test: 'proptest/engine/logged-power.test.ts',
-    testName: 'wherever the power is cut',
-  },
-  {
-    name: 'a reader let in at the head',
-    file: 'engine/core.ts',
-    find: 'return this.logged?.visible ?? this.meta',
-    replace: 'return this.head',
-    test: 'proptest/engine/logged.test.ts',
-    testName: 'the engine with a log',
-  },
-  {
-    name: 'pages of roots that are about to be visible reused',
-    file: 'engine/logged.ts',
-    find: '    for (const meta of this.#waiting) pins.push(meta.txid)\n',
-    replace: '',
-    test: 'proptest/engine/logged.test.ts',
-    testName: 'the engine with a log',
-  },
-  {
-    name: 'a file that belongs to a log written alone',
-    file: 'engine/engine.ts',
-    find: '    if (isWritable) mustBeOwn(path, meta)\n',
-    replace: '    void isWritable\n    void meta\n',
-    test: 'engine/open-logged.test.ts',
-    testName: 'openEngine() does not write it',
-  },
-  {
-    name: 'a copy without the pages that only memory has',
-    file: 'engine/copy.ts',
-    find: '    for (const { bytes, at } of patches) chunk.set(bytes, at)\n',
-    replace: '',
-    test: 'engine/checkpoint.test.ts',
-    testName: 'though only memory does',
-  },
-  {
-    name: 'the pages of a checkpoint dropped from memory before they are in the file',
-    file: 'engine/checkpoint.ts',
-    find: '        await this.#write(writes)\n',
-    replace:
-      '        for (const page of pages) core.pager.settleDirty(page)\n        await this.#write(writes)\n',
-    test: 'proptest/engine/logged-power.test.ts',
-    testName: 'whatever the disk refuses',
-  },
-  {
-    name: 'a checkpoint given up for a sync that found the disk full',
-    file: 'engine/checkpoint.ts',
-    find: '        mayBeFull = false\n        await core',
-    replace: '        await core',
-    test: 'engine/checkpoint.test.ts',
-    testName: 'a sync that finds the disk full',
-  },
-  {
-    name: 'a generation that is being checked not kept',
-    file: 'engine/engine.ts',
-    find: 'const pin = this.#beginReadAt(meta)',
-    replace: 'const pin = this.#beginRead()',
-    test: 'engine/checkpoint.test.ts',
-    testName: 'finds its generation whole',
-  },
-  {
-    name: 'a checkpoint in the file before its record is in the log',
-    file: 'engine/checkpoint.ts',
-    find: '      await this.#durable\n',
-    replace: '',
-    test: 'proptest/engine/logged.test.ts',
-    testName: 'the engine with a log',
-  },
-  {
-    name: 'a page newer than the file taken over by a writer that may roll back',
-    file: 'engine/pager.ts',
-    find: 'page.isDirty || chunk',
-    replace: 'chunk',
-    test: 'proptest/engine/logged.test.ts',
-    testName: 'the engine with a log',
   },
   {
     name: 'a cursor back where its path was when another bucket is edited',
