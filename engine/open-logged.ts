@@ -65,8 +65,8 @@ export function openForLog(path: string, options: EngineOptions = {}): Promise<E
  * into the log, and into the file by `checkpoint`. No transaction may be open. After a failure the
  * engine can only be closed.
  * @throws {KvError} KV_LOG_MISMATCH where the file's stamp names another log, or another program
- *   has written to it; KV_CORRUPT where txids have a gap, or a group does not fit what is there; what
- *   `groups` throws; as `checkpoint`
+ *   has written to it; KV_CORRUPT where txids have a gap, or a group does not fit what is there;
+ *   what `groups` throws; as `checkpoint`
  */
 export async function attachLog(engine: Engine, options: AttachOptions): Promise<void> {
   const { core } = engine

@@ -30,9 +30,9 @@ export const LOGGED_CANARIES: readonly Canary[] = [
   {
     name: 'the meta of a checkpoint written before its pages',
     file: 'engine/checkpoint.ts',
-    find: '      await this.#revert()\n',
+    find: 'await this.#revert()\n',
     replace:
-      '      await this.#revert()\n      core.file.write(encodeMetaPage(this.meta), this.meta.slot * 1024)\n',
+      'await this.#revert()\n      core.file.write(encodeMetaPage(this.meta), this.meta.slot * 1024)\n',
     test: 'proptest/engine/logged-power.test.ts',
     testName: 'wherever the power is cut',
   },
