@@ -6,7 +6,7 @@
  *   2. that record is durable, so the log leads at least as far as the file will
  *      where opening passed over a newer meta: write ours over it; data sync     once
  *   3. grow the file to its high-water mark; full sync                           only when needed
- *   4. write the pages, ascending, with a data sync after each MiB, the event loop free meanwhile
+ *   4. write the pages, ascending, with a data sync after each MiB and a pause after less
  *   5. write the meta into the slot that does not hold the newest one; data sync
  *
  * Pages that came and went between two checkpoints are not among those written. The many syncs are
@@ -30,15 +30,25 @@ import { sealPage } from './node.ts'
 import type { Page } from './page.ts'
 import type { PageSet } from './page-set.ts'
 import { stamped } from './stamp.ts'
-import { RUN_SIZE_MAX, writeOverPassed } from './write-images.ts'
+import { writeOverPassed } from './write-images.ts'
 
 /** Calls of the disk under way at once: pages that stand alone need one each. */
 const WRITES_AT_ONCE = 32
+/** So much is put together without a pause, and */
+const BATCH_BYTES = 256 * 1024
+/** so much is written between two syncs. */
+const SYNC_BYTES = 1024 * 1024
 
 /** Bytes and where they go in the file. */
 interface Write {
   readonly bytes: Uint8Array
   readonly position: number
+}
+
+interface Batch {
+  readonly writes: readonly Write[]
+  /** A sync is due when they are written. */
+  readonly isDue: boolean
 }
 
 class Checkpoint {
@@ -49,7 +59,9 @@ class Checkpoint {
   readonly #pgids: PageSet
   readonly #freelist: Page | undefined
   readonly #durable: Promise<void>
-  readonly #room = new Uint8Array(RUN_SIZE_MAX)
+  readonly #room = new Uint8Array(BATCH_BYTES)
+  /** Pages written since the last sync. */
+  #written: Page[] = []
 
   /**
    * The end of step 1: `plan` has the freelist, and is about to be the head, or is it. `append`
@@ -73,6 +85,7 @@ class Checkpoint {
   /** Steps 2 to 5. Rejects where the file is not at this checkpoint. */
   async finish(): Promise<void> {
     const core = this.#core
+    const { file } = core
     let mayBeFull = false
     try {
       await this.#durable
@@ -80,17 +93,15 @@ class Checkpoint {
       mayBeFull = true
       const isGrown = growFile(core, this.meta)
       mayBeFull = false
-      if (isGrown) await core.file.syncAsync('full')
-      for (const { pages, writes } of this.#batches()) {
+      if (isGrown) await file.syncAsync('full')
+      for (const { writes, isDue } of this.#batches()) {
         mayBeFull = true
         await this.#write(writes)
         mayBeFull = false
-        await core.file.syncAsync('data')
-        for (const page of pages) core.pager.settleDirty(page)
-        core.pager.trim()
+        if (isDue) await this.#settle()
       }
-      await core.file.writeAsync(encodeMetaPage(this.meta), this.meta.slot * core.pageSizeBytes)
-      await core.file.syncAsync('data')
+      await file.writeAsync(encodeMetaPage(this.meta), this.meta.slot * core.pageSizeBytes)
+      await file.syncAsync('data')
     } catch (error) {
       const isHarmless = mayBeFull && isKvError(error, 'KV_NO_SPACE')
       if (!isHarmless) core.poisonWith(error)
@@ -101,6 +112,16 @@ class Checkpoint {
     publishMeta(core, this.meta, core.freelistRun)
   }
 
+  /** What was written is in the file, for good. */
+  async #settle(): Promise<void> {
+    const { file, pager } = this.#core
+    const pages = this.#written
+    this.#written = []
+    await file.syncAsync('data')
+    for (const page of pages) pager.settleDirty(page)
+    pager.trim()
+  }
+
   async #revert(): Promise<void> {
     const core = this.#core
     if (core.passedOverSlot === undefined) return
@@ -109,16 +130,16 @@ class Checkpoint {
     core.passedOverSlot = undefined
   }
 
-  /** What to write, a MiB at a time, and the pages that the file has when that is done. */
-  *#batches(): Generator<{ pages: readonly Page[]; writes: readonly Write[] }, void, void> {
+  /** What to write, in order. */
+  *#batches(): Generator<Batch, void, void> {
     const { pageSizeBytes } = this.#core
     const room = this.#room
-    let pages: Page[] = []
     let writes: Write[] = []
     let used = 0
     let runStart = 0
     /** The file's bytes from here on continue the run. */
     let next = -1
+    let unsynced = 0
     const endRun = (): void => {
       if (used === runStart) return
       writes.push({ bytes: room.subarray(runStart, used), position: next - (used - runStart) })
@@ -127,26 +148,29 @@ class Checkpoint {
     for (const pgid of this.#pgids) {
       const page = this.#pageAt(pgid)
       const position = pgid * pageSizeBytes
-      if (used > 0 && used + page.sizeBytes > RUN_SIZE_MAX) {
+      if (used > 0 && used + page.sizeBytes > BATCH_BYTES) {
         endRun()
-        yield { pages, writes }
-        pages = []
+        unsynced += used
+        yield { writes, isDue: unsynced >= SYNC_BYTES }
+        if (unsynced >= SYNC_BYTES) unsynced = 0
         writes = []
         used = runStart = 0
       }
-      if (page.sizeBytes > RUN_SIZE_MAX) {
+      if (page.sizeBytes > BATCH_BYTES) {
         yield* piecesOf(page, position)
+        // Not before: a sync after one of the pieces does not settle the page.
+        this.#written.push(page)
         continue
       }
+      this.#written.push(page)
       if (position !== next) endRun()
       room.set(page.bytes.subarray(page.base, page.base + page.sizeBytes), used)
       used += page.sizeBytes
       next = position + page.sizeBytes
-      pages.push(page)
     }
     endRun()
-    // The last one is synced though it may be empty: pages may have been written early.
-    yield { pages, writes }
+    // Synced though it may be empty: pages may have been written early.
+    yield { writes, isDue: true }
   }
 
   /** The page as it is to be written: pinned, so memory has it still. */
@@ -174,16 +198,12 @@ class Checkpoint {
   }
 }
 
-/** A run longer than a MiB, from where it stands: its buffer is its own. */
-function* piecesOf(
-  page: Page,
-  position: number,
-): Generator<{ pages: readonly Page[]; writes: readonly Write[] }, void, void> {
-  for (let at = 0; at < page.sizeBytes; at += RUN_SIZE_MAX) {
-    const end = Math.min(page.sizeBytes, at + RUN_SIZE_MAX)
+/** A long run, from where it stands: its buffer is its own. */
+function* piecesOf(page: Page, position: number): Generator<Batch, void, void> {
+  for (let at = 0; at < page.sizeBytes; at += SYNC_BYTES) {
+    const end = Math.min(page.sizeBytes, at + SYNC_BYTES)
     const bytes = page.bytes.subarray(page.base + at, page.base + end)
-    const pages = end === page.sizeBytes ? [page] : []
-    yield { pages, writes: [{ bytes, position: position + at }] }
+    yield { writes: [{ bytes, position: position + at }], isDue: end - at === SYNC_BYTES }
   }
 }
 

@@ -7,7 +7,7 @@ import type { Core } from './core.ts'
 import { encodeMetaPage } from './meta.ts'
 import type { Page } from './page.ts'
 
-export const RUN_SIZE_MAX: number = 1024 * 1024
+const RUN_SIZE_MAX = 1024 * 1024
 /** So much is written before the disk is set to work on it, while the rest is being sealed. */
 const WRITEBACK_SIZE = 8 * 1024 * 1024
 
@@ -29,10 +29,7 @@ export function writeImages(core: Core, pages: Page[]): void {
 }
 
 /** Which of `pages`, in ascending order, one call writes; a longer page has a call of its own. */
-export function* runsOf(
-  pages: readonly Page[],
-  pageSizeBytes: number,
-): Generator<Run, void, undefined> {
+function* runsOf(pages: readonly Page[], pageSizeBytes: number): Generator<Run, void, undefined> {
   for (let from = 0; from < pages.length;) {
     const first = pages[from] as Page
     let size = first.sizeBytes

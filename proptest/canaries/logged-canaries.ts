@@ -14,15 +14,15 @@ export const LOGGED_CANARIES: readonly Canary[] = [
   {
     name: 'pages of a checkpoint not synced before its meta',
     file: 'engine/checkpoint.ts',
-    find: "        mayBeFull = false\n        await core.file.syncAsync('data')\n",
-    replace: '        mayBeFull = false\n',
+    find: "    await file.syncAsync('data')\n    for",
+    replace: '    await Promise.resolve(file)\n    for',
     test: 'proptest/engine/logged-power.test.ts',
     testName: 'wherever the power is cut',
   },
   {
     name: 'a file grown by a checkpoint without a full sync',
     file: 'engine/checkpoint.ts',
-    find: "      if (isGrown) await core.file.syncAsync('full')\n",
+    find: "      if (isGrown) await file.syncAsync('full')\n",
     replace: '      void isGrown\n',
     test: 'engine/checkpoint.test.ts',
     testName: 'a file that grows is synced in full',
@@ -32,7 +32,7 @@ export const LOGGED_CANARIES: readonly Canary[] = [
     file: 'engine/checkpoint.ts',
     find: 'await this.#revert()\n',
     replace:
-      'await this.#revert()\n      core.file.write(encodeMetaPage(this.meta), this.meta.slot * 1024)\n',
+      'await this.#revert()\n      file.write(encodeMetaPage(this.meta), this.meta.slot * 1024)\n',
     test: 'proptest/engine/logged-power.test.ts',
     testName: 'wherever the power is cut',
   },
@@ -88,15 +88,17 @@ export const LOGGED_CANARIES: readonly Canary[] = [
     name: 'pages dropped from memory before a checkpoint has written them',
     file: 'engine/checkpoint.ts',
     find: 'await this.#write(writes)\n',
-    replace: 'pages.forEach((p) => core.pager.settleDirty(p))\n        await this.#write(writes)\n',
+    replace:
+      'for (const page of this.#written) core.pager.settleDirty(page)\n' +
+      '        await this.#write(writes)\n',
     test: 'proptest/engine/logged-power.test.ts',
     testName: 'whatever the disk refuses',
   },
   {
     name: 'a checkpoint given up for a sync that found the disk full',
     file: 'engine/checkpoint.ts',
-    find: '        mayBeFull = false\n        await core',
-    replace: '        await core',
+    find: '        mayBeFull = false\n        if',
+    replace: '        if',
     test: 'engine/checkpoint.test.ts',
     testName: 'a sync that finds the disk full',
   },
