@@ -230,6 +230,29 @@ describe('copies of a file with a log', () => {
   })
 })
 
+test('a page edited and rolled back is whole for readers whose root leads to it by another page', async () => {
+  const { engine, log } = await openWithLog()
+  put(engine, '0', 300)
+  put(engine, '1', 1100)
+  const done = checkpoint(engine)
+  log.isHeld = true
+  // The head's root is the second leaf from now on; readers come to it by the branch above.
+  const first = engine.beginNow({ writable: true })
+  bucketOf(first, 'b').delete('0')
+  const durable = first.commitAsync()
+  expect(keysIn(engine)).toEqual(['0', '1'])
+  await done
+  const second = engine.beginNow({ writable: true })
+  bucketOf(second, 'b').delete('1')
+  second.rollback()
+  expect(keysIn(engine)).toEqual(['0', '1'])
+  log.sync(Infinity)
+  await durable
+  expect(keysIn(engine)).toEqual(['1'])
+  log.isHeld = false
+  await engine.close()
+})
+
 describe('check and stats of a file with a log', () => {
   test('checkAsync() finds its generation whole, though checkpoints pass over it', async () => {
     const { engine } = await openWithLog()

@@ -197,6 +197,8 @@ export class Pager {
     const chunk = this.#chunks[Math.floor(pgid / CHUNK_SIZE)]
     if (!this.isStrict || page.isDirty || chunk?.[pgid % CHUNK_SIZE] !== page) return false
     this.#clearSlot(page)
+    // Where commits go into a log, a root that readers see may lead to it by another page.
+    unlink(page)
     return true
   }
 
