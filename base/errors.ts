@@ -113,6 +113,12 @@ export class CompactedError extends KvError {
   }
 }
 
+/** The same failure, with what is known of the write that it rejects. Others come out unchanged. */
+export function withOutcome(cause: unknown, outcome: Outcome): unknown {
+  if (!(cause instanceof KvError) || cause.outcome === outcome) return cause
+  return new KvError(cause.code, cause.message, { cause, outcome })
+}
+
 /** Whether `error` is a `KvError`, of the given code where one is named. */
 export function isKvError(error: unknown, code?: ErrorCode): error is KvError {
   return error instanceof KvError && (code === undefined || error.code === code)

@@ -13,6 +13,7 @@ import {
   printable,
 } from './format.ts'
 import type { DiffLine } from './line-diff.ts'
+import type { CommitRate } from './commit-rates.ts'
 import type { LoadResult } from './load.ts'
 import { WINDOW } from './load.ts'
 import type { Screen, Style } from './screen.ts'
@@ -277,6 +278,19 @@ export function reportMeasures(screen: Screen, measures: Measures): void {
     ],
     ['memory', `${formatBytes(measures.peakBytes)} at most`],
   ])
+}
+
+/** Rates of durable writes, one way beside the other. */
+export function reportCommits(screen: Screen, rates: readonly CommitRate[]): void {
+  heading(screen, 'Durable writes of 100 bytes: power may fail when they return')
+  const rows = rates.map(({ way, perSecond, samplesMs }) => [
+    way,
+    `${formatCount(perSecond)}/s`,
+    spread(samplesMs),
+  ])
+  for (const row of alignRows(rows, ['left', 'right', 'left'])) {
+    screen.print(fit(`${INDENT}${row}`, screen.width))
+  }
 }
 
 function spread(samplesMs: readonly number[]): string {

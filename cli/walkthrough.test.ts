@@ -132,6 +132,8 @@ describe.skipIf(!hasGit)('the first run', () => {
     expect(text).toContain(`${COMMITS} revisions, all readable; ${files} files now`)
     expect(text).toMatch(/check +no damage in \d+ pages, \d+ entries, in /)
     expect(text).toMatch(/reopen +\S+ \S+; same revision/)
+    expect(text).toMatch(/a bbolt file without a log, two syncs +\S+\/s +p50 /)
+    expect(text).toMatch(/`await put`, 64 callers +\S+\/s +p50 /)
   })
 
   test('leaves nothing behind, unless it is told to keep the store', async () => {

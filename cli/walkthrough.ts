@@ -10,6 +10,7 @@ import { open } from '../index.ts'
 import type { CheckReport } from '../engine/index.ts'
 import { openEngine } from '../engine/index.ts'
 import type { StartArguments } from './arguments.ts'
+import { timeCommits } from './commit-rates.ts'
 import type { DataDirectory } from './data-directory.ts'
 import { makeDataDirectory, removeDataDirectory } from './data-directory.ts'
 import { COMMIT_PREFIX, FILE_PREFIX } from './layout.ts'
@@ -20,6 +21,7 @@ import type { Measures } from './report.ts'
 import {
   VERSIONS_SHOWN,
   reportChanges,
+  reportCommits,
   reportFile,
   reportLoad,
   reportMeasures,
@@ -88,6 +90,7 @@ async function run(setting: Setting, plan: Plan): Promise<void> {
   const { size } = await stat(join(path, 'db'))
   const peakBytes = process.resourceUsage().maxRSS * 1024
   reportMeasures(screen, { ...before, sizeBytes: size, reopenMs, check, peakBytes })
+  reportCommits(screen, await timeCommits(setting.signal))
   if (plan.isKept) screen.print(`\nThe store is kept in ${path}`)
 }
 

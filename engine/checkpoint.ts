@@ -19,6 +19,7 @@
 
 import { assert } from '../base/assert.ts'
 import { KvError, isKvError } from '../base/errors.ts'
+import type { SyncKind } from '../disk/disk.ts'
 import { growFile, planInMemory, publishMeta } from './commit.ts'
 import type { CommitPlan } from './commit.ts'
 import type { Core } from './core.ts'
@@ -30,6 +31,7 @@ import { sealPage } from './node.ts'
 import type { Page } from './page.ts'
 import type { PageSet } from './page-set.ts'
 import { stamped } from './stamp.ts'
+import type { Tx } from './tx.ts'
 import { writeOverPassed } from './write-images.ts'
 
 /** Calls of the disk under way at once: pages that stand alone need one each. */
@@ -51,6 +53,9 @@ interface Batch {
   readonly isDue: boolean
 }
 
+/** The record durable; writes, in any order; or a sync. */
+type Step = 'log' | readonly Write[] | SyncKind
+
 class Checkpoint {
   readonly meta: Meta
   readonly #core: Core
@@ -62,6 +67,8 @@ class Checkpoint {
   readonly #room = new Uint8Array(BATCH_BYTES)
   /** Pages written since the last sync. */
   #written: Page[] = []
+  /** What is being done changes nothing that matters where the disk is full. */
+  #mayBeFull = false
 
   /**
    * The end of step 1: `plan` has the freelist, and is about to be the head, or is it. `append`
@@ -84,50 +91,78 @@ class Checkpoint {
 
   /** Steps 2 to 5. Rejects where the file is not at this checkpoint. */
   async finish(): Promise<void> {
-    const core = this.#core
-    const { file } = core
-    let mayBeFull = false
     try {
-      await this.#durable
-      await this.#revert()
-      mayBeFull = true
-      const isGrown = growFile(core, this.meta)
-      mayBeFull = false
-      if (isGrown) await file.syncAsync('full')
-      for (const { writes, isDue } of this.#batches()) {
-        mayBeFull = true
-        await this.#write(writes)
-        mayBeFull = false
-        if (isDue) await this.#settle()
-      }
-      await file.writeAsync(encodeMetaPage(this.meta), this.meta.slot * core.pageSizeBytes)
-      await file.syncAsync('data')
+      for (const step of this.#steps()) await this.#do(step)
     } catch (error) {
-      const isHarmless = mayBeFull && isKvError(error, 'KV_NO_SPACE')
-      if (!isHarmless) core.poisonWith(error)
+      this.#failed(error)
       throw error
     } finally {
       this.#logged.endCheckpoint()
     }
-    publishMeta(core, this.meta, core.freelistRun)
+    publishMeta(this.#core, this.meta, this.#core.freelistRun)
   }
 
-  /** What was written is in the file, for good. */
-  async #settle(): Promise<void> {
-    const { file, pager } = this.#core
-    const pages = this.#written
-    this.#written = []
-    await file.syncAsync('data')
-    for (const page of pages) pager.settleDirty(page)
-    pager.trim()
+  /** As `finish`, blocking. */
+  finishSync(): void {
+    // It is heard of from the log, below.
+    this.#durable.catch(() => {})
+    try {
+      for (const step of this.#steps()) this.#doSync(step)
+    } catch (error) {
+      this.#failed(error)
+      throw error
+    } finally {
+      this.#logged.endCheckpoint()
+    }
+    publishMeta(this.#core, this.meta, this.#core.freelistRun)
   }
 
-  async #revert(): Promise<void> {
+  *#steps(): Generator<Step, void, void> {
     const core = this.#core
-    if (core.passedOverSlot === undefined) return
-    writeOverPassed(core, core.passedOverSlot)
-    await core.file.syncAsync('data')
-    core.passedOverSlot = undefined
+    yield 'log'
+    if (core.passedOverSlot !== undefined) {
+      writeOverPassed(core, core.passedOverSlot)
+      yield 'data'
+      core.passedOverSlot = undefined
+    }
+    this.#mayBeFull = true
+    const isGrown = growFile(core, this.meta)
+    this.#mayBeFull = false
+    if (isGrown) yield 'full'
+    for (const { writes, isDue } of this.#batches()) {
+      this.#mayBeFull = true
+      yield writes
+      this.#mayBeFull = false
+      if (!isDue) continue
+      const pages = this.#written
+      this.#written = []
+      yield 'data'
+      for (const page of pages) core.pager.settleDirty(page)
+      core.pager.trim()
+    }
+    yield [{ bytes: encodeMetaPage(this.meta), position: this.meta.slot * core.pageSizeBytes }]
+    yield 'data'
+  }
+
+  async #do(step: Step): Promise<void> {
+    if (step === 'log') {
+      await this.#durable
+      // A log may say so when the system has it, and the file must never lead.
+      await this.#logged.flush(this.meta.txid)
+    } else if (typeof step === 'string') await this.#core.file.syncAsync(step)
+    else await this.#write(step)
+  }
+
+  #doSync(step: Step): void {
+    const { file } = this.#core
+    if (step === 'log') this.#logged.flushSync()
+    else if (typeof step === 'string') file.sync(step)
+    else for (const { bytes, position } of step) file.write(bytes, position)
+  }
+
+  #failed(error: unknown): void {
+    const isHarmless = this.#mayBeFull && isKvError(error, 'KV_NO_SPACE')
+    if (!isHarmless) this.#core.poisonWith(error)
   }
 
   /** What to write, in order. */
@@ -221,22 +256,34 @@ export function checkpoint(engine: Engine): Promise<void> {
 }
 
 async function runCheckpoint(engine: Engine): Promise<void> {
+  const writable = { writable: true }
+  const tx = engine.isWriterDue ? await engine.begin(writable) : engine.beginNow(writable)
+  const running = beginCheckpoint(engine, tx)
+  await engine.core.logged?.watch(running.finish())
+}
+
+/**
+ * As `checkpoint`, blocking: for who can't let the event loop run. No writer may be open.
+ * @throws {KvError} as `checkpoint` rejects
+ */
+export function checkpointSync(engine: Engine): void {
+  beginCheckpoint(engine, engine.beginNow({ writable: true })).finishSync()
+}
+
+/** Step 1, in place of what `tx` would have done. */
+function beginCheckpoint(engine: Engine, tx: Tx): Checkpoint {
   const { core } = engine
   const { logged } = core
   assert(logged !== undefined, 'checkpoint: the file has a log')
-  const writable = { writable: true }
-  const tx = engine.isWriterDue ? await engine.begin(writable) : engine.beginNow(writable)
-  let running: Checkpoint
   try {
     if (logged.isCheckpointing) {
       throw new KvError('KV_TX_BUSY', `${engine.path}: a checkpoint is under way`)
     }
     const plan = planInMemory(core, tx, { txid: nextTxid(core, logged), hasFreelist: true })
-    running = new Checkpoint(core, logged, plan, (meta) => logged.append(meta, []))
+    return new Checkpoint(core, logged, plan, (meta) => logged.append(meta, []))
   } finally {
     tx.close()
   }
-  await logged.watch(running.finish())
 }
 
 /**

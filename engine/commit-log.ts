@@ -14,4 +14,8 @@ export interface CommitLog {
   append(group: LogGroup): Promise<void>
   /** As `append`, blocking: durable when it returns, and all queued before it. */
   appendSync(group: LogGroup): void
+  /** Resolves when the group `txid` is on the disk, whether or not `append` waits for that. */
+  flush(txid: number): Promise<void>
+  /** Blocks until all that was appended is on the disk. */
+  flushSync(): void
 }

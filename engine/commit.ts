@@ -18,7 +18,7 @@
  */
 
 import { assert } from '../base/assert.ts'
-import { KvError, isKvError } from '../base/errors.ts'
+import { isKvError, withOutcome } from '../base/errors.ts'
 import type { SyncKind } from '../disk/disk.ts'
 import type { Allocation } from './allocation.ts'
 import type { Core, PageRun } from './core.ts'
@@ -302,10 +302,7 @@ export class CommitPlan {
         ((phase === 'grow' || phase === 'pages') && error.code === 'KV_NO_SPACE'))
     // What was taken goes back when the transaction ends, which it does now.
     if (!isHarmless) core.poisonWith(error)
-    if (!isKvError(error)) return error
-    const outcome = phase === 'meta' ? 'unknown' : 'none'
-    if (outcome === error.outcome) return error
-    return new KvError(error.code, error.message, { cause: error, outcome })
+    return withOutcome(error, phase === 'meta' ? 'unknown' : 'none')
   }
 }
 

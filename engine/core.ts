@@ -76,11 +76,9 @@ export class Core {
     return this.logged?.visible ?? this.meta
   }
 
-  /** What a transaction that begins at `meta` sees. */
-  sight(meta: Meta): { pager: Pager; meta: Meta; id: number; usedPages: number } {
-    const { pager } = this
-    const free = this.isFreelistLoaded ? this.freelist.freeCount : 0
-    return { pager, meta, id: meta.txid, usedPages: meta.highWaterMark - free }
+  /** How many pages what a transaction at `meta` sees may take. */
+  usedPagesAt(meta: Meta): number {
+    return meta.highWaterMark - (this.isFreelistLoaded ? this.freelist.freeCount : 0)
   }
 
   /** Where a commit makes the image of the freelist: `sizeBytes` of anything. */

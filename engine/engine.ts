@@ -22,7 +22,6 @@ import { writeEarly, writeEarlyInReplay } from './early.ts'
 import { PAGE_SIZE_DEFAULT } from './format.ts'
 import { inspectBuckets, pageInfo } from './inspect.ts'
 import type { BucketTree, PageInfo } from './inspect.ts'
-import type { Logged } from './logged.ts'
 import { nextTxid } from './meta.ts'
 import type { Meta } from './meta.ts'
 import { openCore } from './open.ts'
@@ -77,12 +76,18 @@ export class Engine {
       },
       commit: (tx) => this.#commit(tx),
       commitAsync: (tx) => this.#commitAsync(tx),
+      commitQueued: (tx) => this.#commitQueued(tx),
       ended: (tx) => this.#ended(tx),
     }
   }
 
   get pageSizeBytes(): number {
     return this.#core.pageSizeBytes
+  }
+
+  /** Whether no failure has made it unsafe to go on. */
+  get isSound(): boolean {
+    return !this.#core.isPoisoned
   }
 
   get isOpen(): boolean {
@@ -162,16 +167,12 @@ export class Engine {
   begin(options: { readonly writable?: boolean } = {}): Promise<Tx> {
     const writable = options.writable ?? false
     if (typeof writable !== 'boolean') {
-      return Promise.reject(
-        new TypeError(`writable: expected a boolean, got ${describeType(writable)}`),
-      )
+      const message = `writable: expected a boolean, got ${describeType(writable)}`
+      return Promise.reject(new TypeError(message))
     }
     try {
-      if (!writable) return Promise.resolve(this.#beginRead())
+      if (!writable || !this.isWriterDue) return Promise.resolve(this.beginNow({ writable }))
       this.#mustBeWritable()
-      if (this.#writer === undefined && this.#waiters.length === 0) {
-        return Promise.resolve(this.#beginWrite())
-      }
     } catch (error) {
       return Promise.reject(error)
     }
@@ -321,7 +322,11 @@ export class Engine {
   #beginReadAt(meta: Meta): Tx {
     this.#mustBeUsable()
     const core = this.#core
-    const tx = new Tx({ ...core.sight(meta), host: this.#host, writable: false })
+    const { pager } = core
+    const usedPages = core.usedPagesAt(meta)
+    const id = meta.txid
+    const host = this.#host
+    const tx = new Tx({ pager, meta, usedPages, host, writable: false, id, journal: undefined })
     core.readers.add(tx)
     return tx
   }
@@ -336,7 +341,8 @@ export class Engine {
     if (!Number.isSafeInteger(id)) {
       throw core.pager.corruption(head.slot, `no txid follows ${head.txid}`)
     }
-    const { pager, usedPages } = core.sight(head)
+    const { pager } = core
+    const usedPages = core.usedPagesAt(head)
     const journal = logged?.journal()
     const setup = { pager, meta: head, usedPages, host: this.#host, writable: true, id, journal }
     return (this.#writer = new Tx(setup))
@@ -369,22 +375,15 @@ export class Engine {
       this.#mustBeWritable()
       if (!tx.pages.isChanged) return
       const { logged } = this.#core
-      if (logged !== undefined) {
-        logged.commitSync(tx)
-        return
-      }
-      commitToFile(this.#core, tx)
+      if (logged === undefined) commitToFile(this.#core, tx)
+      else logged.commitSync(tx)
     } finally {
       tx.close()
     }
   }
 
-  #commitAsync(tx: Tx): Promise<void> {
-    const { logged } = this.#core
-    return logged === undefined ? this.#commitToFile(tx) : this.#commitToLog(tx, logged)
-  }
-
-  async #commitToFile(tx: Tx): Promise<void> {
+  async #commitAsync(tx: Tx): Promise<void> {
+    if (this.#core.logged !== undefined) return await this.#commitQueued(tx)
     try {
       this.#mustBeWritable()
       if (!tx.pages.isChanged) return
@@ -396,17 +395,16 @@ export class Engine {
     }
   }
 
-  async #commitToLog(tx: Tx, logged: Logged): Promise<void> {
-    let durable: Promise<void>
+  #commitQueued(tx: Tx): Promise<void> {
+    const { logged } = this.#core
+    assert(logged !== undefined, 'commitQueued: the file has a log')
     try {
       this.#mustBeWritable()
-      if (!tx.pages.isChanged) return
-      durable = logged.commit(tx)
+      return tx.pages.isChanged ? logged.commit(tx) : Promise.resolve()
     } finally {
       // The next writer begins at this one's head while the record is on its way.
       tx.close()
     }
-    await durable
   }
 
   #ended(tx: Tx): void {

@@ -124,6 +124,22 @@ export class Logged {
     this.#settle(meta)
   }
 
+  /** Resolves when the record of `txid` is on the disk. */
+  flush(txid: number): Promise<void> {
+    return this.isReplaying ? Promise.resolve() : this.#mustFindLog().flush(txid)
+  }
+
+  /** Blocks until all records are on the disk. */
+  flushSync(): void {
+    try {
+      this.#mustFindLog().flushSync()
+    } catch (error) {
+      this.#core.poisonWith(error)
+      throw error
+    }
+    this.#settle(this.head)
+  }
+
   /** Resolves when no record and no checkpoint is under way. */
   async idle(): Promise<void> {
     await this.#last

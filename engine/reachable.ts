@@ -13,9 +13,12 @@ export function reachablePages(core: Core, meta: Meta): PageSet {
     writeEarly: noCommit,
     commit: noCommit,
     commitAsync: noCommit,
+    commitQueued: noCommit,
     ended: () => {},
   }
-  const tx = new Tx({ ...core.sight(meta), host, writable: false })
+  const { pager } = core
+  const usedPages = core.usedPagesAt(meta)
+  const tx = new Tx({ pager, meta, id: meta.txid, usedPages, host, writable: false })
   const reachable = new PageSet()
   const runs = collectPages(tx.root)
   for (let i = 0; i < runs.length; i += 2) {

@@ -24,6 +24,7 @@ export interface TxHost {
   writeEarly(tx: Tx): void
   commit(tx: Tx): void
   commitAsync(tx: Tx): Promise<void>
+  commitQueued(tx: Tx): Promise<void>
   ended(tx: Tx): void
 }
 
@@ -151,6 +152,16 @@ export class Tx {
     this.#beginCommit()
     await this.#host.commitAsync(this)
     this.#committed()
+  }
+
+  /**
+   * Makes the changes the head of a file that has a log, so that the next writer builds on them;
+   * what it throws has changed nothing. The promise resolves when they are durable, and so is all
+   * before them.
+   */
+  commitQueued(): Promise<void> {
+    this.#beginCommit()
+    return this.#host.commitQueued(this)
   }
 
   /** Ends the transaction; a writer's changes are dropped. Does nothing when it has ended. */

@@ -80,7 +80,7 @@ function deleteOf(key: string, end?: string, wantsPrevious = false): DeleteReque
 /** Runs a group of writing transactions on one engine transaction and commits it. */
 async function group<T>(work: (group: WriteGroup) => T): Promise<T> {
   const tx = await engine.begin({ writable: true })
-  const writing = mvcc.beginGroup(tx)
+  const writing = mvcc.beginGroup(tx, 0)
   const result = work(writing)
   await tx.commitAsync()
   writing.commit()
@@ -245,7 +245,7 @@ describe('transactions', () => {
   test('a failure after the first write breaks the group, and rollback undoes it', async () => {
     await write((txn) => txn.put(putOf('a', '1'), show))
     const tx = await engine.begin({ writable: true })
-    const writing = mvcc.beginGroup(tx)
+    const writing = mvcc.beginGroup(tx, 0)
     writing.run((txn) => txn.put(putOf('a', '2'), show))
     writing.run((txn) => txn.delete(deleteOf('a'), show))
     writing.run((txn) => txn.put(putOf('b', '1'), show))
@@ -274,7 +274,7 @@ describe('transactions', () => {
     const scan = read.range(rangeRequest({ key: bytes(''), end: bytes('\0') }), show)
     expect(scan.step(1)).toBe(false)
     const tx = await engine.begin({ writable: true })
-    const writing = mvcc.beginGroup(tx)
+    const writing = mvcc.beginGroup(tx, 0)
     writing.run(txnOf([putOf('0', '2'), putOf('aa', '2'), deleteOf('b')]))
     while (!scan.step(1));
     expect(scan.result()).toMatchObject({ kvs: ['a=1 2/2 v1', 'b=1 2/2 v1'], count: 2 })

@@ -53,17 +53,24 @@ export class Mvcc {
     return new ReadTxn(this, tx, revision)
   }
 
-  /** Begins a group of writing transactions on a writing engine transaction. */
-  beginGroup(tx: Tx): WriteGroup {
+  /**
+   * Begins a group of writing transactions on a writing engine transaction. `timeMs`: when it is,
+   * in ms since 1970, for the log.
+   */
+  beginGroup(tx: Tx, timeMs: number): WriteGroup {
     assert(this.#group === undefined, 'there is a write group already')
-    const group = new WriteGroup(this, tx, {
-      advance: (revision) => {
-        this.#revision = revision
+    const group = new WriteGroup(
+      this,
+      { tx, timeMs },
+      {
+        advance: (revision) => {
+          this.#revision = revision
+        },
+        end: () => {
+          this.#group = undefined
+        },
       },
-      end: () => {
-        this.#group = undefined
-      },
-    })
+    )
     this.#group = group
     return group
   }
@@ -78,18 +85,30 @@ interface GroupHost {
 export class WriteGroup {
   readonly #mvcc: Mvcc
   readonly #host: GroupHost
+  readonly #tx: Tx
+  readonly #timeMs: number
   readonly #rows: Rows
   readonly #before: number
   readonly #mark: number
   #isBroken = false
   #isOpen = true
 
-  constructor(mvcc: Mvcc, tx: Tx, host: GroupHost) {
+  constructor(
+    mvcc: Mvcc,
+    { tx, timeMs }: { readonly tx: Tx; readonly timeMs: number },
+    host: GroupHost,
+  ) {
     this.#mvcc = mvcc
     this.#host = host
+    this.#tx = tx
+    this.#timeMs = timeMs
     this.#rows = new Rows(tx, mvcc.file)
     this.#before = mvcc.revision
     this.#mark = mvcc.index.changeCount
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
   }
 
   /** Whether the group made a revision. */
@@ -111,6 +130,7 @@ export class WriteGroup {
     if (this.#mvcc.revision >= MAIN_MAX) {
       throw new KvError('KV_NO_SPACE', 'the store has used up its revisions')
     }
+    this.#tx.journal?.begin(this.#mvcc.revision + 1, this.#timeMs)
     const txn = new WriteTxn(this.#mvcc, this.#rows)
     try {
       const result = work(txn)

@@ -24,11 +24,13 @@ import { KEY_BUCKET } from './schema.ts'
 /** Rows arrive in key order, so pages are filled further than by default; as etcd has it. */
 const FILL_PERCENT = 0.9
 
+/** Where a row is put together; the bucket copies it. */
+const ROW_ROOM = new Uint8Array(4096)
+
 export class Rows {
   readonly #bucket: Bucket
   readonly #file: string
   readonly #rowKey = new Uint8Array(REVISION_KEY_SIZE)
-  #row = EMPTY_BYTES
 
   constructor(tx: Tx, file: string) {
     const bucket = tx.bucket(KEY_BUCKET)
@@ -53,10 +55,10 @@ export class Rows {
   /** Writes a put's row. */
   put(kv: KeyValue, sub: number): void {
     const size = sizeOfKeyValue(kv)
-    if (this.#row.length < size) this.#row = new Uint8Array(Math.max(512, size * 2))
-    writeKeyValue(this.#row, 0, kv)
+    const row = size <= ROW_ROOM.length ? ROW_ROOM : new Uint8Array(size)
+    writeKeyValue(row, 0, kv)
     writeRevisionKey(this.#rowKey, kv.modRevision, sub)
-    this.#bucket.put(this.#rowKey, this.#row.subarray(0, size))
+    this.#bucket.put(this.#rowKey, row.subarray(0, size))
   }
 
   /** Writes a tombstone's row. */

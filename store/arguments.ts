@@ -38,6 +38,7 @@ export const RANGE_OPTIONS: ReadonlySet<string> = new Set([
   'countOnly',
 ])
 export const PUT_OPTIONS: ReadonlySet<string> = new Set([...PUT_FIELDS, 'encoding', 'signal'])
+export const PUT_SYNC_OPTIONS: ReadonlySet<string> = new Set([...PUT_FIELDS, 'encoding'])
 export const DELETE_OPTIONS: ReadonlySet<string> = new Set(['previous', 'encoding', 'signal'])
 export const TXN_OPTIONS: ReadonlySet<string> = new Set(['encoding', 'signal'])
 export const STATUS_OPTIONS: ReadonlySet<string> = new Set(['signal'])

@@ -8,18 +8,19 @@
  * the type that promises it.
  */
 
-import type { Engine } from '../engine/index.ts'
 import type { Clock } from '../base/clock.ts'
 import { KvError } from '../base/errors.ts'
 import { checkTxn } from '../mvcc/check-request.ts'
 import type { Mvcc } from '../mvcc/mvcc.ts'
 import type { MakeResult, RangeScan } from '../mvcc/range-scan.ts'
-import type { OpRequest, OpResult, RangeResult, TxnResult } from '../mvcc/request.ts'
+import type { OpRequest, OpResult, PutRequest, RangeResult, TxnResult } from '../mvcc/request.ts'
+import type { WriteTxn } from '../mvcc/write-txn.ts'
 import {
   Arguments,
   DELETE_OPTIONS,
   GET_OPTIONS,
   PUT_OPTIONS,
+  PUT_SYNC_OPTIONS,
   RANGE_LIMIT_DEFAULT,
   RANGE_OPTIONS,
   SCAN_OPTIONS,
@@ -30,6 +31,7 @@ import { readCodec } from './codec.ts'
 import type { Codec } from './codec.ts'
 import { readOptions } from './fields.ts'
 import type { Fields } from './fields.ts'
+import type { Database, DatabaseReport } from '../snapshot/database.ts'
 import type { GroupQueue } from './group-queue.ts'
 import { Pacer } from './pause.ts'
 import type { ReadRoot, ReadRoots } from './read-root.ts'
@@ -53,7 +55,7 @@ export interface DirectoryStoreSetup {
   readonly maxRequestBytes: number
   readonly maxTxnOps: number
   readonly clock: Clock
-  readonly engine: Engine
+  readonly database: Database
   readonly mvcc: Mvcc
   readonly roots: ReadRoots
   readonly queue: GroupQueue
@@ -70,6 +72,8 @@ type TxnOutput = Json<{ succeeded: boolean; revision: number; results: readonly 
 export class DirectoryStore {
   readonly path: string
   readonly readOnly: boolean
+  /** What opening found. */
+  readonly recovery: DatabaseReport
   readonly #setup: DirectoryStoreSetup
   #isClosing = false
   #closed: Promise<void> | undefined
@@ -78,6 +82,7 @@ export class DirectoryStore {
     this.#setup = setup
     this.path = setup.path
     this.readOnly = setup.readOnly
+    this.recovery = setup.database.report
   }
 
   async get(key: unknown, options?: unknown): Promise<Entry | undefined> {
@@ -133,9 +138,22 @@ export class DirectoryStore {
     const request = args.put(fields, { key, value })
     this.#admitWrite(fields.signal(), args)
     const make = entryMaker(args.codec, false)
-    return await this.#setup.queue.submit(args.byteCount, (txn) => {
-      const { previous } = txn.put(request, make)
-      return asResult({ revision: txn.revision, previous })
+    return await this.#setup.queue.submit({
+      byteCount: args.byteCount,
+      isFreeing: false,
+      run: (txn) => runPut(txn, request, make),
+    })
+  }
+
+  putSync(key: unknown, value: unknown, options?: unknown): PutOutput {
+    const { fields, args } = this.#read(options, PUT_SYNC_OPTIONS)
+    const request = args.put(fields, { key, value })
+    this.#admitWrite(undefined, args)
+    const make = entryMaker(args.codec, false)
+    return this.#setup.queue.submitSync({
+      byteCount: args.byteCount,
+      isFreeing: false,
+      run: (txn) => runPut(txn, request, make),
     })
   }
 
@@ -144,10 +162,11 @@ export class DirectoryStore {
     const request = args.delete(args.keys(keys, 'keys'), fields)
     this.#admitWrite(fields.signal(), args)
     const make = entryMaker(args.codec, false)
-    return await this.#setup.queue.submit(args.byteCount, (txn) => {
+    const run = (txn: WriteTxn): DeleteOutput => {
       const { deleted, previous } = txn.delete(request, make)
       return asResult({ deleted, revision: txn.revision, previous })
-    })
+    }
+    return await this.#setup.queue.submit({ byteCount: args.byteCount, isFreeing: true, run })
   }
 
   async txn(request: unknown, options?: unknown): Promise<TxnOutput> {
@@ -172,22 +191,24 @@ export class DirectoryStore {
         root.unpin()
       }
     }
-    return await this.#setup.queue.submit(args.byteCount, (txn) =>
-      show(txn.txn(core, makers), txn.revision),
-    )
+    const isFreeing = [...core.success, ...core.failure].every((op) => op.type !== 'put')
+    const run = (txn: WriteTxn): TxnOutput => show(txn.txn(core, makers), txn.revision)
+    return await this.#setup.queue.submit({ byteCount: args.byteCount, isFreeing, run })
   }
 
   async status(options?: unknown): Promise<Status> {
     const { fields, args } = this.#read(options, STATUS_OPTIONS)
     this.#admit(fields.signal(), args)
-    const { engine, mvcc, roots } = this.#setup
-    const { fileSizeBytes, highWaterMark, freePages, pendingPages, pageSizeBytes } = engine.stats()
+    const { database, mvcc, roots } = this.#setup
+    const { fileSizeBytes, highWaterMark, freePages, pendingPages, pageSizeBytes } =
+      database.engine.stats()
     const usedPages = highWaterMark - (freePages ?? 0) - (pendingPages ?? 0)
     return asResult({
       version: VERSION,
       revision: roots.revision,
       compactedRevision: mvcc.compactedRevision,
-      sizeBytes: fileSizeBytes,
+      // The next checkpoint makes the file that long.
+      sizeBytes: Math.max(fileSizeBytes, highWaterMark * pageSizeBytes),
       sizeInUseBytes: usedPages * pageSizeBytes,
     })
   }
@@ -203,11 +224,11 @@ export class DirectoryStore {
   }
 
   async #close(): Promise<void> {
-    const { queue, roots, engine, release } = this.#setup
+    const { queue, roots, database, release } = this.#setup
     try {
       await queue.idle()
       await roots.close()
-      await engine.close()
+      await database.close()
     } finally {
       release()
     }
@@ -254,6 +275,11 @@ export class DirectoryStore {
     }
     return scan.result()
   }
+}
+
+function runPut(txn: WriteTxn, request: PutRequest, make: MakeResult<Entry>): PutOutput {
+  const { previous } = txn.put(request, make)
+  return asResult({ revision: txn.revision, previous })
 }
 
 /** What makes each operation's entries: without values for a range of keys only. */

@@ -1,120 +1,275 @@
 /**
- * The queue of writes: those of one turn of the event loop, and those that come while a commit is
- * under way, share one engine transaction and its two syncs; each keeps its own revision.
+ * The queue of writes: group commit.
  *
- *   submit ─▶ queue ─▶ engine transaction: run one after the other ─▶ commit ─▶ visible ─▶ resolve
+ *   submit ─▶ queue ─▶ one engine transaction for a turn's writes ─▶ record in the log ─▶ durable
+ *             bounded  run one after the other, in memory; the head    │ the next turn's writes
+ *                                                                      ▼ don't wait for it
+ *                                                                  visible ─▶ resolve
+ *
+ * Nothing waits for a timer: the writes of one turn of the event loop commit when it ends. While a
+ * record is on its way, later turns make theirs, and all that gathers there is written and synced
+ * together.
  *
  * Invariants
  *   1. Writes run, and resolve or reject, in the order of `submit`.
  *   2. Nothing resolves or rejects by what it read at the head before all that it read is durable,
  *      also what wrote nothing.
- *   3. A write that fails on its own checks rejects alone. One that fails half-way takes the engine
- *      transaction with it; the group is then run again one by one, each in a transaction of its
- *      own.
- *   4. A commit that fails without having happened is also run again one by one; one whose engine
- *      is poisoned rejects the group with its error, and the queue is poisoned too.
- *
- * Back-pressure belongs into `submit`, which knows each write's size; nothing is refused for it
- * yet.
+ *   3. A group runs within one call, so that no engine transaction is open when others run: that
+ *      lets `submitSync` take the queue over at any time.
+ *   4. A write that fails on its own checks rejects alone. One that fails half-way takes the engine
+ *      transaction with it; the group is then run again one by one.
+ *   5. A group whose record has no room in the log is undone before it is the head, and runs again
+ *      when there is room. Where the disk is full its writes run one by one, and each that has no
+ *      room rejects alone, unchanged.
+ *   6. A record that could not be made durable poisons queue and engine: its writes and all later
+ *      ones reject.
  */
 
-import type { Engine, Tx } from '../engine/index.ts'
+import type { Tx } from '../engine/index.ts'
 import { AssertionError, assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { KvError } from '../base/errors.ts'
 import type { Mvcc, WriteGroup } from '../mvcc/mvcc.ts'
 import type { WriteTxn } from '../mvcc/write-txn.ts'
+import type { Database } from '../snapshot/database.ts'
 import { Pacer } from './pause.ts'
 
 /** A group takes no more writes once it has this many bytes: a transaction is held in memory. */
 const GROUP_BYTES_MAX = 16 * 1024 * 1024
+/** What a queued write takes beside its keys and values, roughly. */
+const WRITE_BYTES = 256
+/** More records are not sent on their way before the first of them is durable. */
+const IN_FLIGHT_MAX = 16
+/** Nor more bytes. */
+const BACKLOG_BYTES_MAX = 4 * 1024 * 1024
 
-interface Pending {
-  readonly run: (txn: WriteTxn) => unknown
+export interface Write<T> {
+  /** Bytes of its keys and values. */
   readonly byteCount: number
+  /** Whether it only deletes, and so may use the log's last room. */
+  readonly isFreeing: boolean
+  /** May run more than once, so it changes nothing but its transaction. */
+  readonly run: (txn: WriteTxn) => T
+}
+
+interface Pending extends Write<unknown> {
   readonly resolve: (result: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
 /** A write that ran and waits for its group to be durable. */
-interface Settled {
+interface Ran {
   readonly pending: Pending
   readonly outcome: { readonly result: unknown } | { readonly error: unknown }
 }
 
+/** Room in the log that a group lacked. */
+interface Need {
+  readonly byteCount: number
+  /** The group that lacked it: its first write, and how many they are. */
+  readonly first: Pending
+  readonly count: number
+  readonly isFreeing: boolean
+}
+
+interface Held {
+  readonly byteCount: number
+  readonly count: number
+  release(): void
+}
+
 export interface GroupQueueSetup {
-  readonly engine: Engine
+  readonly database: Database
   readonly mvcc: Mvcc
   readonly clock: Clock
-  /**
-   * Called when the core's newest revision is durable, with an engine transaction that holds it.
-   */
-  readonly publish: (tx: Tx) => void
+  /** How many bytes may wait to be durable; beyond, a write is refused. */
+  readonly maxPendingBytes: number
+  /** Called when a revision is durable. */
+  readonly publish: (revision: number) => void
 }
 
 export class GroupQueue {
-  readonly #engine: Engine
+  readonly #database: Database
   readonly #mvcc: Mvcc
   readonly #clock: Clock
-  readonly #publish: (tx: Tx) => void
+  readonly #maxPendingBytes: number
+  readonly #publish: (revision: number) => void
   #queue: Pending[] = []
-  #isRunning = false
+  #queuedBytes = 0
+  #isScheduled = false
+  #isWaiting = false
+  /** Room in the log for the group that lacked it. */
+  #held: Held | undefined
+  /** How many of the first writes are to run in groups of their own. */
+  #singles = 0
+  /** Groups whose records are on their way. */
+  #inFlight = 0
+  /** Settles when the newest of them is durable, or lost. */
+  #durable: Promise<void> = Promise.resolve()
+  #lastTimeMs: number
+  #settleWaiters: (() => void)[] = []
   #idleWaiters: (() => void)[] = []
   #poison: { readonly cause: unknown } | undefined
 
   constructor(setup: GroupQueueSetup) {
-    this.#engine = setup.engine
+    this.#database = setup.database
     this.#mvcc = setup.mvcc
     this.#clock = setup.clock
+    this.#maxPendingBytes = setup.maxPendingBytes
     this.#publish = setup.publish
+    this.#lastTimeMs = setup.database.lastTimeMs
   }
 
   /** @throws {KvError} `KV_POISONED` after a failure that only reopening can mend */
   mustBeSound(): void {
     if (this.#poison === undefined) return
-    throw new KvError(
-      'KV_POISONED',
-      `${this.#engine.path}: an earlier failure makes it unsafe to go on; close and open it again`,
-      { cause: this.#poison.cause },
-    )
+    const { path } = this.#database.engine
+    const what = 'an earlier failure makes it unsafe to go on; close and open it again'
+    throw new KvError('KV_POISONED', `${path}: ${what}`, { cause: this.#poison.cause })
   }
 
   /**
-   * Queues a write. `run` may run more than once, so it changes nothing but its transaction.
-   * Resolves with what it returned when that is durable.
+   * Queues a write. Resolves with what it returned when that is durable.
+   * @throws {KvError} `KV_BUSY`, `KV_POISONED`: nothing was queued
    */
-  submit<T>(byteCount: number, run: (txn: WriteTxn) => T): Promise<T> {
+  submit<T>(write: Write<T>): Promise<T> {
     this.mustBeSound()
+    this.#admit(write.byteCount)
     return new Promise<T>((resolve, reject) => {
       // `run` makes the value that `resolve` takes: the pair stays together.
       const settle = resolve as (result: unknown) => void
-      this.#queue.push({ run, byteCount, resolve: settle, reject })
-      if (this.#isRunning) return
-      this.#isRunning = true
-      // Not a microtask: all calls of this turn are to be in the group, whatever callback they come
-      // from.
-      setImmediate(() => void this.#work())
+      const { byteCount, isFreeing, run } = write
+      this.#queue.push({ byteCount, isFreeing, run, resolve: settle, reject })
+      this.#queuedBytes += byteCount + WRITE_BYTES
+      this.#schedule()
     })
+  }
+
+  /**
+   * Runs a write at once and returns what it returned when that is durable, and all queued before
+   * it. Blocks.
+   */
+  submitSync<T>(write: Write<T>): T {
+    this.mustBeSound()
+    this.#database.clearSync()
+    while (this.#queue.length > 0) {
+      const need = this.#runGroup(undefined)
+      if (need !== undefined) this.#makeRoomSync(need)
+    }
+    this.mustBeSound()
+    for (;;) {
+      const ran = this.#runSync(write)
+      if ('result' in ran) return ran.result
+      this.#database.reserveSync(ran.byteCount, write.isFreeing).release()
+    }
   }
 
   /** Resolves when nothing is queued or under way. */
   async idle(): Promise<void> {
-    if (!this.#isRunning) return
+    if (this.#isIdle) return
     await new Promise<void>((resolve) => this.#idleWaiters.push(resolve))
   }
 
-  async #work(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const group = this.#take()
-      if (!(await this.#commit(group))) {
-        for (const pending of group) await this.#commit([pending])
-      }
-    }
-    this.#isRunning = false
-    for (const resolve of this.#idleWaiters.splice(0)) resolve()
+  get #isIdle(): boolean {
+    return this.#queue.length === 0 && this.#inFlight === 0 && !this.#isWaiting
   }
 
-  #take(): Pending[] {
+  #admit(byteCount: number): void {
+    const waiting = this.#queuedBytes + this.#database.backlogBytes
+    if (waiting === 0 || waiting + byteCount + WRITE_BYTES <= this.#maxPendingBytes) return
+    throw new KvError(
+      'KV_BUSY',
+      `${waiting} bytes of writes wait to be durable; at most ${this.#maxPendingBytes} may`,
+    )
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isWaiting || this.#queue.length === 0) return
+    this.#isScheduled = true
+    // Not a microtask: all calls of this turn are to be in the group, whatever callback they come
+    // from.
+    setImmediate(() => this.#turn())
+  }
+
+  #turn(): void {
+    this.#isScheduled = false
+    const pacer = new Pacer(this.#clock)
+    while (this.#queue.length > 0 && !pacer.isDue) {
+      const obstacle = this.#obstacle()
+      if (obstacle !== undefined) {
+        this.#waitFor(obstacle)
+        return
+      }
+      const need = this.#runGroup(pacer)
+      if (need !== undefined) {
+        this.#waitFor(this.#makeRoom(need))
+        return
+      }
+    }
+    this.#schedule()
+    this.#wakeIdle()
+  }
+
+  /** What the next group must wait for; undefined: nothing. */
+  #obstacle(): Promise<void> | undefined {
+    const isFull = this.#inFlight > 0 && this.#database.backlogBytes > BACKLOG_BYTES_MAX
+    if (isFull || this.#inFlight >= IN_FLIGHT_MAX) {
+      return new Promise((resolve) => this.#settleWaiters.push(resolve))
+    }
+    const overfull = this.#database.obstacle()
+    return overfull?.catch((error: unknown) => this.#rejectQueue(error))
+  }
+
+  /** `obstacle` never rejects. */
+  #waitFor(obstacle: Promise<void>): void {
+    this.#isWaiting = true
+    void obstacle.finally(() => {
+      this.#isWaiting = false
+      this.#schedule()
+      this.#wakeIdle()
+    })
+  }
+
+  async #makeRoom(need: Need): Promise<void> {
+    try {
+      const { byteCount, count } = need
+      const reservation = await this.#database.reserve(byteCount, need.isFreeing)
+      if (this.#queue[0] !== need.first) reservation.release()
+      else this.#held = { byteCount, count, release: () => reservation.release() }
+    } catch (error) {
+      this.#refuse(need, error)
+    }
+  }
+
+  #makeRoomSync(need: Need): void {
+    try {
+      const { byteCount, count } = need
+      const reservation = this.#database.reserveSync(byteCount, need.isFreeing)
+      this.#held = { byteCount, count, release: () => reservation.release() }
+    } catch (error) {
+      this.#refuse(need, error)
+    }
+  }
+
+  /** The group can't have its room. */
+  #refuse(need: Need, error: unknown): void {
+    // Somebody who could not wait may have dealt with it meanwhile.
+    if (this.#queue[0] !== need.first) return
+    if (need.count > 1) this.#singles = need.count
+    else this.#take(1)[0]?.reject(error)
+  }
+
+  #take(count: number): Pending[] {
+    const taken = this.#queue.splice(0, count)
+    for (const { byteCount } of taken) this.#queuedBytes -= byteCount + WRITE_BYTES
+    this.#singles = Math.max(0, this.#singles - taken.length)
+    return taken
+  }
+
+  /** The size of the group that begins the queue. */
+  #groupSize(): number {
+    if (this.#held !== undefined) return Math.min(this.#held.count, this.#queue.length)
+    if (this.#singles > 0) return 1
     let byteCount = 0
     let count = 0
     for (const pending of this.#queue) {
@@ -122,91 +277,171 @@ export class GroupQueue {
       if (count > 0 && byteCount > GROUP_BYTES_MAX) break
       count++
     }
-    return this.#queue.splice(0, count)
+    return count
   }
 
   /**
-   * Runs and commits a group; false: it did not happen, and is to be run one by one. Never throws.
+   * Runs the writes that begin the queue, until `pacer` is due, and sends their record on its way.
+   * Returns the room that it lacked, and then nothing has changed.
    */
-  async #commit(group: readonly Pending[]): Promise<boolean> {
+  #runGroup(pacer: Pacer | undefined): Need | undefined {
+    const size = this.#groupSize()
     let tx: Tx
     try {
-      this.mustBeSound()
-      tx = await this.#engine.begin({ writable: true })
+      tx = this.#database.engine.beginNow({ writable: true })
     } catch (error) {
-      for (const pending of group) pending.reject(error)
-      return true
+      this.#rejectQueue(error)
+      return undefined
     }
-    const writing = this.#mvcc.beginGroup(tx)
-    let settled: Settled[]
+    const writing = this.#mvcc.beginGroup(tx, this.#timeMs())
+    const ran: Ran[] = []
     try {
-      settled = await this.#run(group, writing)
-      if (writing.isChanged) await tx.commitAsync()
+      while (ran.length < size) {
+        ran.push(runOne(writing, this.#queue[ran.length]))
+        if (pacer?.isDue === true && this.#held === undefined) break
+      }
+      if (!writing.isChanged) {
+        this.#follow(ran, this.#durable)
+        tx.rollback()
+      } else {
+        const need = this.#needOf(tx, ran)
+        if (need !== undefined) {
+          undo(tx, writing)
+          return need
+        }
+        this.#release()
+        this.#durable = tx.commitQueued()
+        this.#follow(ran, this.#durable)
+      }
     } catch (error) {
-      return await this.#failed(group, { tx, writing, error })
+      undo(tx, writing)
+      this.#broke(error, size)
+      return undefined
     }
-    const isChanged = writing.isChanged
     writing.commit()
-    tx.rollback()
-    if (isChanged) await this.#makeVisible()
-    for (const { pending, outcome } of settled) {
+    this.#take(ran.length)
+    this.#database.committed()
+    return undefined
+  }
+
+  #timeMs(): number {
+    this.#lastTimeMs = Math.max(this.#lastTimeMs, this.#clock.wallMs())
+    return this.#lastTimeMs
+  }
+
+  /** The room in the log that the record lacks; undefined: none. */
+  #needOf(tx: Tx, ran: readonly Ran[]): Need | undefined {
+    const byteCount = recordBytes(tx)
+    const first = ran[0]?.pending
+    assert(first !== undefined, 'a group that changed something ran a write')
+    if (byteCount <= (this.#held?.byteCount ?? -1)) return undefined
+    this.#release()
+    if (this.#database.fits(byteCount)) return undefined
+    const isFreeing = ran.every(({ pending }) => pending.isFreeing)
+    return { byteCount, first, count: ran.length, isFreeing }
+  }
+
+  #release(): void {
+    this.#held?.release()
+    this.#held = undefined
+  }
+
+  /** A write broke the transaction of its group, or the group could not be committed. */
+  #broke(error: unknown, size: number): void {
+    this.#release()
+    if (error instanceof AssertionError || !this.#database.engine.isSound) this.#rejectQueue(error)
+    else if (size > 1) this.#singles = size
+    else this.#take(1)[0]?.reject(error)
+  }
+
+  /** Poisons the queue where the engine is; rejects all that is queued. */
+  #rejectQueue(error: unknown): void {
+    const isOurBug = error instanceof AssertionError
+    if (isOurBug || !this.#database.engine.isSound) this.#poison ??= { cause: error }
+    for (const pending of this.#take(this.#queue.length)) pending.reject(error)
+  }
+
+  /** Tells the writes what became of them, once that is durable. */
+  #follow(ran: readonly Ran[], durable: Promise<void>): void {
+    const { revision } = this.#mvcc
+    this.#inFlight++
+    void durable
+      .then(
+        () => this.#settle(ran, revision),
+        (error: unknown) => this.#lose(ran, error),
+      )
+      .finally(() => {
+        this.#inFlight--
+        for (const resolve of this.#settleWaiters.splice(0)) resolve()
+        this.#wakeIdle()
+      })
+  }
+
+  #settle(ran: readonly Ran[], revision: number): void {
+    this.#publish(revision)
+    for (const { pending, outcome } of ran) {
       if ('error' in outcome) pending.reject(outcome.error)
       else pending.resolve(outcome.result)
     }
-    return true
   }
 
-  /** Runs the writes; throws when one of them broke the transaction. */
-  async #run(group: readonly Pending[], writing: WriteGroup): Promise<Settled[]> {
-    const settled: Settled[] = []
-    const pacer = new Pacer(this.#clock)
-    for (const pending of group) {
-      try {
-        settled.push({ pending, outcome: { result: writing.run(pending.run) } })
-      } catch (error) {
-        if (writing.isBroken || error instanceof AssertionError) throw error
-        settled.push({ pending, outcome: { error } })
+  #lose(ran: readonly Ran[], error: unknown): void {
+    this.#poison ??= { cause: error }
+    for (const { pending } of ran) pending.reject(error)
+  }
+
+  /** One write, blocking; or the room that its record lacks, and then nothing has changed. */
+  #runSync<T>(write: Write<T>): { readonly result: T } | { readonly byteCount: number } {
+    const database = this.#database
+    const tx = database.engine.beginNow({ writable: true })
+    const writing = this.#mvcc.beginGroup(tx, this.#timeMs())
+    try {
+      const result = writing.run(write.run)
+      const byteCount = recordBytes(tx)
+      if (writing.isChanged && !database.fits(byteCount)) {
+        undo(tx, writing)
+        return { byteCount }
       }
-      // Readers go on meanwhile: they see the visible revision, whatever the index holds beyond it.
-      if (pacer.isDue) await pacer.pause()
-    }
-    return settled
-  }
-
-  async #failed(
-    group: readonly Pending[],
-    failure: { readonly tx: Tx; readonly writing: WriteGroup; readonly error: unknown },
-  ): Promise<boolean> {
-    const { tx, writing, error } = failure
-    tx.rollback()
-    writing.rollback()
-    if (error instanceof AssertionError || !(await this.#isEngineSound())) {
-      this.#poison ??= { cause: error }
-    } else if (group.length > 1) return false
-    for (const pending of group) pending.reject(error)
-    return true
-  }
-
-  /** The engine refuses to begin anything once it is poisoned. */
-  async #isEngineSound(): Promise<boolean> {
-    try {
-      const tx = await this.#engine.begin()
+      // Also what it read, where it wrote nothing.
+      if (writing.isChanged) tx.commit()
+      else database.flushSync()
       tx.rollback()
-      return true
-    } catch {
-      return false
+      writing.commit()
+      this.#publish(this.#mvcc.revision)
+      database.committed()
+      return { result }
+    } catch (error) {
+      if (writing.isOpen) undo(tx, writing)
+      if (error instanceof AssertionError || !database.engine.isSound) {
+        this.#poison ??= { cause: error }
+      }
+      throw error
     }
   }
 
-  async #makeVisible(): Promise<void> {
-    try {
-      const tx = await this.#engine.begin()
-      assert(!tx.writable, 'readers read')
-      this.#publish(tx)
-    } catch (error) {
-      // What was committed is durable all the same, so its writes resolve; nothing newer can be
-      // read.
-      this.#poison ??= { cause: error }
-    }
+  #wakeIdle(): void {
+    if (!this.#isIdle) return
+    for (const resolve of this.#idleWaiters.splice(0)) resolve()
   }
+}
+
+/** Runs a write; throws where it broke the transaction. */
+function runOne(writing: WriteGroup, pending: Pending | undefined): Ran {
+  assert(pending !== undefined, 'a group is no longer than the queue')
+  try {
+    return { pending, outcome: { result: writing.run(pending.run) } }
+  } catch (error) {
+    if (writing.isBroken || error instanceof AssertionError) throw error
+    return { pending, outcome: { error } }
+  }
+}
+
+function recordBytes(tx: Tx): number {
+  assert(tx.journal !== undefined, 'a store has a log')
+  return tx.journal.byteCount
+}
+
+function undo(tx: Tx, writing: WriteGroup): void {
+  tx.rollback()
+  writing.rollback()
 }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,8 @@ import { isKvError } from '../base/errors.ts'
 import { MemoryDisk } from '../disk/memory-disk.ts'
 import { openEngine } from '../engine/index.ts'
 import { encodeRevisionKey } from '../mvcc/revision.ts'
+import { createBuckets } from '../mvcc/schema.ts'
+import { encodeKeyValue } from '../proto/mvccpb.ts'
 import { open, openOn } from './open.ts'
 
 let place: string
@@ -20,6 +23,16 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(place, { recursive: true, force: true })
 })
+
+/** Every file under the directory, with its bytes. */
+const filesOf = (directory: string): unknown[] =>
+  readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .toSorted()
+    .filter((name) => statSync(join(directory, name)).isFile())
+    .map((name) => {
+      const bytes = readFileSync(join(directory, name))
+      return [name, createHash('sha256').update(bytes).digest('hex')]
+    })
 
 const codeOf = async (call: Promise<unknown>): Promise<unknown> => {
   try {
@@ -37,7 +50,8 @@ describe('the directory', () => {
     expect(store.path).toBe(path)
     await store.put('a', '1')
     expect(statSync(path).mode & 0o777).toBe(0o700)
-    expect(readdirSync(path).toSorted()).toEqual(['db', 'lock'])
+    expect(readdirSync(path).toSorted()).toEqual(['db', 'lock', 'wal'])
+    expect(statSync(join(path, 'wal')).mode & 0o777).toBe(0o700)
     for (const name of ['db', 'lock']) {
       expect(statSync(join(path, name)).mode & 0o777).toBe(0o600)
     }
@@ -66,14 +80,14 @@ describe('the directory', () => {
     const owner = await open(place)
     await owner.put('a', '1')
     await owner.close()
-    const before = readdirSync(place).map((name) => readFileSync(join(place, name)))
+    const before = filesOf(place)
     await using one = await open(place, { readOnly: true })
     await using two = await open(place, { readOnly: true })
     expect((await one.get('a'))?.value).toBe('1')
     expect((await two.range()).count).toBe(1)
     expect(await codeOf(one.put('a', '2'))).toBe('KV_READ_ONLY')
     expect(await codeOf(open(place))).toBe('KV_LOCKED')
-    expect(readdirSync(place).map((name) => readFileSync(join(place, name)))).toEqual(before)
+    expect(filesOf(place)).toEqual(before)
   })
 
   test('that is missing is KV_NOT_FOUND when it is opened read-only, and is not made', async () => {
@@ -100,12 +114,14 @@ describe('the directory', () => {
   })
 
   test('with a damaged row is KV_CORRUPT, naming the key', async () => {
-    const store = await open(place)
-    await store.put('precious', '1')
-    await store.close()
+    // A file that never had a log, as earlier releases left it.
     const engine = await openEngine(join(place, 'db'))
     engine.update((tx) => {
-      const row = Buffer.from(tx.bucket('key')?.get(encodeRevisionKey(2, 0)) ?? [])
+      createBuckets(tx)
+      const kv = { createRevision: 2, modRevision: 2, version: 1, lease: 0n }
+      const text = (bytes: string): Uint8Array => Buffer.from(bytes)
+      const row = encodeKeyValue({ ...kv, key: text('precious'), value: text('1') })
+      tx.bucket('key')?.put(encodeRevisionKey(2, 0), row)
       tx.bucket('key')?.put(encodeRevisionKey(3, 0), row)
     })
     await engine.close()
@@ -133,6 +149,10 @@ describe('options', () => {
     [['x', { lock: 'none' }], RangeError, /^lock: /],
     [['x', { maxRequestBytes: 0 }], RangeError, /^maxRequestBytes: /],
     [['x', { maxTxnOps: 1.5 }], RangeError, /^maxTxnOps: /],
+    [['x', { sync: 'never' }], RangeError, /^sync: /],
+    [['x', { maxPendingBytes: 0 }], RangeError, /^maxPendingBytes: /],
+    [['x', { checkpointBytes: '1' }], TypeError, /^checkpointBytes: /],
+    [['x', { cacheBytes: 16_383 }], RangeError, /^cacheBytes: /],
     [['x', { signal: {} }], TypeError, /^signal: /],
   ])('%j are refused by name', async (args, type, message) => {
     const untyped: (...given: readonly unknown[]) => Promise<unknown> = open as never

@@ -2,7 +2,8 @@
  * Opening a data directory: lock it, open its file, read its history.
  *
  *   data/
- *     db      a bbolt file in etcd's schema
+ *     db      a bbolt file in etcd's schema, at the last checkpoint
+ *     wal/    the log: what was committed since
  *     lock    who has it open: a JSON object with the process's pid, start time and boot id;
  *     locked, too
  *
@@ -11,15 +12,20 @@
  * swaps a directory does so while holding the lock of the old one.
  */
 
+import { randomInt } from 'node:crypto'
 import { systemClock } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
+import { Random } from '../base/random.ts'
 import { describeType } from '../base/text.ts'
 import type { Disk, DiskFile, LockMethod } from '../disk/disk.ts'
 import { currentProcess } from '../disk/process-identity.ts'
 import { RealDisk } from '../disk/real-disk.ts'
-import { openEngine } from '../engine/index.ts'
 import type { Engine, Tx } from '../engine/index.ts'
 import type { Mvcc } from '../mvcc/mvcc.ts'
 import { restore } from '../mvcc/restore.ts'
+import { openDatabase } from '../snapshot/database.ts'
+import type { DatabaseSetup } from '../snapshot/database.ts'
+import type { SyncMode } from '../wal/log-options.ts'
 import { createBuckets, hasBuckets, mustHaveStore } from '../mvcc/schema.ts'
 import { codecOf, readCodec } from './codec.ts'
 import type { Codec } from './codec.ts'
@@ -34,6 +40,12 @@ import type { Encodings } from './types/encoding.ts'
 
 const MAX_REQUEST_BYTES_DEFAULT = 1_572_864
 const MAX_TXN_OPS_DEFAULT = 128
+const MAX_PENDING_BYTES_DEFAULT = 64 * 1024 * 1024
+const CHECKPOINT_BYTES_DEFAULT = 64 * 1024 * 1024
+const CACHE_BYTES_DEFAULT = 256 * 1024 * 1024
+const CACHE_BYTES_MIN = 16 * 1024
+/** `randomInt` goes no further. */
+const SEED_END = 2 ** 48 - 1
 
 const OPTIONS: ReadonlySet<string> = new Set([
   'encoding',
@@ -42,6 +54,10 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'lock',
   'maxRequestBytes',
   'maxTxnOps',
+  'sync',
+  'maxPendingBytes',
+  'checkpointBytes',
+  'cacheBytes',
   'signal',
 ])
 
@@ -54,14 +70,23 @@ const OPTIONS: ReadonlySet<string> = new Set([
  * @throws {KvError} `KV_LOCKED` when another store has it open still after `lockTimeoutMs`;
  * `KV_LOCK_UNSUPPORTED` where
  *   files can't be locked; `KV_NOT_FOUND` (read-only and missing); `KV_READ_ONLY` (no leave to
- *   write); `KV_BAD_FILE`, `KV_BAD_VERSION`, `KV_CORRUPT`, `KV_NO_SPACE`, `KV_IO`
+ *   write); `KV_LOG_MISMATCH` where file and log don't belong together; `KV_BAD_FILE`,
+ *   `KV_BAD_VERSION`, `KV_CORRUPT`, `KV_NO_SPACE`, `KV_IO`; nothing was lost
  */
 export function open<E extends BuiltEncoding = 'utf8'>(
   directory: string,
   options?: BuiltOpenOptions<E>,
 ): Promise<BuiltLocalStore<Encodings[E]['value'], Encodings[E]['key']>>
 export async function open(directory: string, options?: BuiltOpenOptions): Promise<unknown> {
-  return await openStore(new RealDisk(), directory, options)
+  return await openStore({ disk: new RealDisk(), tuning: {} }, directory, options)
+}
+
+/** What only tests set. */
+export interface Tuning {
+  readonly random?: Random
+  readonly clock?: Clock
+  /** How long segments of the log get. */
+  readonly segmentBytes?: number
 }
 
 /** As `open`, on any disk. */
@@ -69,16 +94,28 @@ export function openOn<E extends BuiltEncoding = 'utf8'>(
   disk: Disk,
   directory: string,
   options?: BuiltOpenOptions<E>,
+  tuning?: Tuning,
 ): Promise<BuiltLocalStore<Encodings[E]['value'], Encodings[E]['key']>>
-export async function openOn(disk: Disk, directory: unknown, options: unknown): Promise<unknown> {
-  return await openStore(disk, directory, options)
-}
-
-async function openStore(
+export async function openOn(
   disk: Disk,
   directory: unknown,
   options: unknown,
+  tuning: Tuning = {},
+): Promise<unknown> {
+  return await openStore({ disk, tuning }, directory, options)
+}
+
+interface Ground {
+  readonly disk: Disk
+  readonly tuning: Tuning
+}
+
+async function openStore(
+  ground: Ground,
+  directory: unknown,
+  options: unknown,
 ): Promise<DirectoryStore> {
+  const { disk } = ground
   if (typeof directory !== 'string') {
     throw new TypeError(`directory: expected a string, got ${describeType(directory)}`)
   }
@@ -89,7 +126,7 @@ async function openStore(
   const path = disk.resolve(directory)
   const lock = await takeLock(disk, path, settings)
   try {
-    return await openLocked(disk, path, { settings, lock })
+    return await openLocked(ground, path, { settings, lock })
   } catch (error) {
     lock?.close()
     throw error
@@ -103,6 +140,10 @@ interface Settings {
   readonly lock: LockMethod
   readonly maxRequestBytes: number
   readonly maxTxnOps: number
+  readonly sync: SyncMode
+  readonly maxPendingBytes: number
+  readonly checkpointBytes: number
+  readonly cacheBytes: number
   readonly signal: AbortSignal | undefined
 }
 
@@ -114,6 +155,10 @@ function readSettings(fields: Fields): Settings {
     lock: fields.word('lock', ['auto', 'file']) ?? 'auto',
     maxRequestBytes: fields.integer('maxRequestBytes', 1) ?? MAX_REQUEST_BYTES_DEFAULT,
     maxTxnOps: fields.integer('maxTxnOps', 1) ?? MAX_TXN_OPS_DEFAULT,
+    sync: fields.word('sync', ['full', 'os', 'none']) ?? 'full',
+    maxPendingBytes: fields.integer('maxPendingBytes', 1) ?? MAX_PENDING_BYTES_DEFAULT,
+    checkpointBytes: fields.integer('checkpointBytes', 1) ?? CHECKPOINT_BYTES_DEFAULT,
+    cacheBytes: fields.integer('cacheBytes', CACHE_BYTES_MIN) ?? CACHE_BYTES_DEFAULT,
     signal: fields.signal(),
   }
 }
@@ -179,50 +224,69 @@ interface Owned {
   readonly lock: DiskFile | undefined
 }
 
-async function openLocked(disk: Disk, path: string, owned: Owned): Promise<DirectoryStore> {
+async function openLocked(ground: Ground, path: string, owned: Owned): Promise<DirectoryStore> {
   const { settings, lock } = owned
-  const { signal, readOnly } = settings
-  const engine = await openEngine(disk.join(path, 'db'), {
-    disk,
-    readOnly,
-    lockTimeoutMs: settings.lockTimeoutMs,
-    lock: settings.lock,
-    ...(signal === undefined ? {} : { signal }),
-  })
+  const { clock = systemClock } = ground.tuning
+  const database = await openDatabase(databaseSetup(ground, path, settings))
+  const { engine } = database
   try {
-    if (!readOnly) await prepareBuckets(engine)
-    const tx = await engine.begin()
-    mustHaveStore(tx, engine.path)
-    const mvcc = await readHistory(engine, tx, signal)
-    const roots = new ReadRoots(mvcc, tx)
+    const begin = (): Tx => engine.beginNow({ writable: false })
+    const mvcc = await readHistory(begin(), engine.path, settings.signal)
+    const roots = new ReadRoots(mvcc, begin)
     const queue = new GroupQueue({
-      engine,
+      database,
       mvcc,
-      clock: systemClock,
-      publish: (newer) => roots.replace(newer),
+      clock,
+      maxPendingBytes: settings.maxPendingBytes,
+      publish: (revision) => roots.advance(revision),
     })
-    return new DirectoryStore({
-      ...settings,
-      path,
-      clock: systemClock,
-      engine,
-      mvcc,
-      roots,
-      queue,
-      release: () => lock?.close(),
-    })
+    const release = (): void => lock?.close()
+    return new DirectoryStore({ ...settings, path, clock, database, mvcc, roots, queue, release })
   } catch (error) {
-    await engine.close()
+    await database.abandon()
     throw error
   }
 }
 
-function readHistory(engine: Engine, tx: Tx, signal: AbortSignal | undefined): Promise<Mvcc> {
+function databaseSetup({ disk, tuning }: Ground, path: string, settings: Settings): DatabaseSetup {
+  const { signal, cacheBytes, checkpointBytes } = settings
+  return {
+    disk,
+    path: disk.join(path, 'db'),
+    logDirectory: disk.join(path, 'wal'),
+    engine: {
+      readOnly: settings.readOnly,
+      lockTimeoutMs: settings.lockTimeoutMs,
+      lock: settings.lock,
+      cacheBytes,
+      ...(signal === undefined ? {} : { signal }),
+    },
+    log: {
+      syncMode: settings.sync,
+      random: tuning.random ?? new Random(randomInt(SEED_END)),
+      segmentBytes: tuning.segmentBytes,
+    },
+    // Half of what pages may take, so that there is room for those of the commits meanwhile.
+    limits: { logBytes: checkpointBytes, dirtyBytes: Math.floor(cacheBytes / 2) },
+    prepare: prepareBuckets,
+    pause: async () => {
+      await nextTurn()
+      signal?.throwIfAborted()
+    },
+  }
+}
+
+async function readHistory(tx: Tx, file: string, signal: AbortSignal | undefined): Promise<Mvcc> {
   const pause = async (): Promise<void> => {
     await nextTurn()
     signal?.throwIfAborted()
   }
-  return restore(tx, { file: engine.path, pause })
+  try {
+    mustHaveStore(tx, file)
+    return await restore(tx, { file, pause })
+  } finally {
+    tx.rollback()
+  }
 }
 
 /** Makes the buckets of a new store. A file that holds something else is left alone. */

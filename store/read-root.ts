@@ -1,8 +1,8 @@
 /**
- * What readers see: the newest durable revision, through one engine transaction that pins its root.
+ * What readers see: the newest durable revision, through an engine transaction that pins its root.
  *
- * There is one visible root at a time. A commit that has become durable replaces it; readers under
- * way keep the one they began with until they are through, and it ends with the last of them.
+ * There is one visible root at a time. A commit that has become durable takes its place; readers
+ * under way keep the one they began with until they are through, and it ends with the last of them.
  */
 
 import type { Tx } from '../engine/index.ts'
@@ -16,9 +16,9 @@ export class ReadRoot {
   readonly #ended: () => void
   #pins = 1
 
-  /** Takes over a reading engine transaction that holds `revision`, with one pin. */
-  constructor(mvcc: Mvcc, tx: Tx, ended: () => void) {
-    this.txn = mvcc.read(tx, mvcc.revision)
+  /** Takes over `txn` and the reading engine transaction that it reads through, with one pin. */
+  constructor(txn: ReadTxn, tx: Tx, ended: () => void) {
+    this.txn = txn
     this.#tx = tx
     this.#ended = ended
   }
@@ -42,34 +42,42 @@ export class ReadRoot {
   }
 }
 
-/** The visible root and those that readers still hold. */
+/**
+ * The visible root and those that readers still hold. A root is opened when the first reader asks
+ * for it: between two of them any number of commits may pass.
+ */
 export class ReadRoots {
   readonly #mvcc: Mvcc
-  #visible: ReadRoot
-  #openCount = 1
+  readonly #begin: () => Tx
+  #revision: number
+  #visible: ReadRoot | undefined
+  #openCount = 0
   #whenEmpty: (() => void) | undefined
 
-  constructor(mvcc: Mvcc, tx: Tx) {
+  /** `begin` opens a reading engine transaction that holds all that is durable. */
+  constructor(mvcc: Mvcc, begin: () => Tx) {
     this.#mvcc = mvcc
-    this.#visible = new ReadRoot(mvcc, tx, () => this.#rootEnded())
+    this.#begin = begin
+    this.#revision = mvcc.revision
   }
 
   /** The newest durable revision. */
   get revision(): number {
-    return this.#visible.revision
+    return this.#revision
   }
 
   /** The visible root, pinned until `unpin`. */
   pin(): ReadRoot {
+    this.#visible ??= this.#open()
     return this.#visible.pin()
   }
 
-  /** Makes a newer root visible. All of the core's revisions must be durable in it. */
-  replace(tx: Tx): void {
-    const before = this.#visible
-    this.#openCount++
-    this.#visible = new ReadRoot(this.#mvcc, tx, () => this.#rootEnded())
-    before.unpin()
+  /** Readers that come from now on see `revision`, which must be durable. */
+  advance(revision: number): void {
+    if (revision <= this.#revision) return
+    this.#revision = revision
+    this.#visible?.unpin()
+    this.#visible = undefined
   }
 
   /**
@@ -77,11 +85,18 @@ export class ReadRoots {
    * after.
    */
   async close(): Promise<void> {
-    const empty = new Promise<void>((resolve) => {
+    this.#visible?.unpin()
+    this.#visible = undefined
+    if (this.#openCount === 0) return
+    await new Promise<void>((resolve) => {
       this.#whenEmpty = resolve
     })
-    this.#visible.unpin()
-    await empty
+  }
+
+  #open(): ReadRoot {
+    const tx = this.#begin()
+    this.#openCount++
+    return new ReadRoot(this.#mvcc.read(tx, this.#revision), tx, () => this.#rootEnded())
   }
 
   #rootEnded(): void {

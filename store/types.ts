@@ -49,6 +49,7 @@ import type {
   StoreStats,
 } from './types/maintenance.ts'
 import type { OpenOptions } from './types/open.ts'
+import type { RecoveryReport } from './types/recovery.ts'
 import type { GetOptions, RangeOptions, RangeResult, ScanOptions } from './types/read.ts'
 import type {
   TransactOptions,
@@ -194,6 +195,8 @@ export interface LocalStore<V = string, K = string> extends Store<V, K> {
   /** The data directory, absolute. */
   readonly path: string
   readonly readOnly: boolean
+  /** What opening found in the file and its log, and did. */
+  readonly recovery: RecoveryReport
 
   /** Opens a consistent view with synchronous reads, of the current revision or an older one. */
   view(options?: { readonly revision?: number | undefined }): View<V, K>
@@ -241,7 +244,7 @@ export type BuiltStore<V = string, K = string> = Pick<
 
 /** What `open()` gives today. */
 export type BuiltLocalStore<V = string, K = string> = BuiltStore<V, K> &
-  Pick<LocalStore<V, K>, 'path' | 'readOnly'>
+  Pick<LocalStore<V, K>, 'path' | 'readOnly' | 'recovery' | 'putSync'>
 
 /** The encodings that work today. */
 export type BuiltEncoding = Exclude<Encoding, 'msgpack'>
@@ -249,5 +252,15 @@ export type BuiltEncoding = Exclude<Encoding, 'msgpack'>
 /** The options that `open()` takes today; naming another one is a TypeError. */
 export type BuiltOpenOptions<E extends BuiltEncoding = 'utf8'> = Pick<
   OpenOptions<E>,
-  'encoding' | 'readOnly' | 'lockTimeoutMs' | 'lock' | 'maxRequestBytes' | 'maxTxnOps' | 'signal'
+  | 'encoding'
+  | 'readOnly'
+  | 'lockTimeoutMs'
+  | 'lock'
+  | 'maxRequestBytes'
+  | 'maxTxnOps'
+  | 'sync'
+  | 'maxPendingBytes'
+  | 'checkpointBytes'
+  | 'cacheBytes'
+  | 'signal'
 >

@@ -8,7 +8,7 @@
  */
 
 import { KvError } from '../base/errors.ts'
-import { SEGMENT_HEADER_SIZE, frameSize } from './format.ts'
+import { PAYLOAD_SIZE_MAX, SEGMENT_HEADER_SIZE, frameSize } from './format.ts'
 import type { Preparation } from './preparation.ts'
 
 export interface ReserveOptions {
@@ -76,7 +76,15 @@ export class Admission {
     }
   }
 
+  /** Whether a record of that size can be appended now, beside what is reserved. */
+  fits(payloadBytes: number): boolean {
+    const sizeBytes = frameSize(payloadBytes)
+    const total = this.#reservedBytes + sizeBytes + this.#limits.emergencyBytes
+    return payloadBytes <= PAYLOAD_SIZE_MAX && this.#fits({ sizeBytes, total })
+  }
+
   #need(payloadBytes: number, options: ReserveOptions): Need {
+    mustBeRecordable(payloadBytes)
     const sizeBytes = frameSize(payloadBytes)
     const { pendingBytes } = this.#log
     const waiting = pendingBytes + this.#reservedBytes
@@ -121,6 +129,13 @@ interface Need {
   readonly sizeBytes: number
   /** With all other reservations, and what must stay free. */
   readonly total: number
+}
+
+/** @throws {KvError} `KV_REQUEST_TOO_LARGE` */
+export function mustBeRecordable(payloadBytes: number): void {
+  if (payloadBytes <= PAYLOAD_SIZE_MAX) return
+  const limit = `a transaction's record has at most ${PAYLOAD_SIZE_MAX}`
+  throw new KvError('KV_REQUEST_TOO_LARGE', `${payloadBytes} bytes; ${limit}`)
 }
 
 function refusal(failure: unknown): unknown {

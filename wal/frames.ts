@@ -19,11 +19,44 @@ import {
 const WINDOW_SIZE = 1024 * 1024
 const NO_WINDOW: FrameWindow = { bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)) }
 
-export interface Frame extends FrameHead {
+/** A frame that was read, in the window that holds it. */
+export class Frame {
+  readonly txid: number
+  readonly syncedThrough: number
   readonly offset: number
   readonly size: number
   readonly checksum: number
-  readonly payload: Uint8Array
+  readonly chainIn: number
+  /** What holds it, from `payloadStart` to `payloadEnd`. */
+  readonly bytes: Uint8Array
+  readonly payloadStart: number
+  readonly payloadEnd: number
+
+  /** The frame of `size` bytes at `at`, which is at `offset` in its segment. */
+  constructor({ bytes, view }: FrameWindow, at: number, head: FrameHead, place: Place) {
+    this.txid = head.txid
+    this.syncedThrough = head.syncedThrough
+    this.offset = place.offset
+    this.size = place.size
+    this.checksum = view.getUint32(at + 4, true)
+    this.chainIn = head.chainIn
+    this.bytes = bytes
+    this.payloadStart = at + FRAME_HEADER_SIZE
+    this.payloadEnd = this.payloadStart + head.payloadSize
+  }
+
+  get payloadSize(): number {
+    return this.payloadEnd - this.payloadStart
+  }
+
+  get payload(): Uint8Array {
+    return this.bytes.subarray(this.payloadStart, this.payloadEnd)
+  }
+}
+
+interface Place {
+  readonly offset: number
+  readonly size: number
 }
 
 /** Where reading begins. */
@@ -80,20 +113,17 @@ export class FrameReader {
     const size = probeFrame(this.#window.view, offset - this.#windowStart)
     if (size === 0 || offset + size > this.#end || !this.#cover(size)) return undefined
     const at = offset - this.#windowStart
-    const { bytes, view } = this.#window
+    const { view } = this.#window
     if (!isFrameSound(this.#window, at, size, this.#seed)) return undefined
     const head = readFrameHead(view, at)
     if (head === undefined || head.txid !== this.#txid || head.chainIn !== this.#chain) {
       return undefined
     }
-    const checksum = view.getUint32(at + 4, true)
-    const start = at + FRAME_HEADER_SIZE
-    const payload = bytes.subarray(start, start + head.payloadSize)
+    const frame = new Frame(this.#window, at, head, { offset, size })
     this.#offset += size
     this.#txid += 1
-    this.#chain = checksum
-    const { payloadSize, chainIn, txid, syncedThrough } = head
-    return { payloadSize, chainIn, txid, syncedThrough, offset, size, checksum, payload }
+    this.#chain = frame.checksum
+    return frame
   }
 
   /** Forgets what was read ahead: a writer may have gone on since. */

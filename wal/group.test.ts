@@ -1,24 +1,10 @@
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
 import { describe, expect, test } from 'vitest'
-import { PayloadError, decodeEntries, encodeEntries } from './group.ts'
-import type { LogEntry, LogOp } from '../base/log-group.ts'
-
-const bytes = fc.uint8Array({ maxLength: 400 })
-const path = fc.array(fc.uint8Array({ maxLength: 5 }), { maxLength: 3 })
-const sequence = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
-const op: fc.Arbitrary<LogOp> = fc.oneof(
-  fc.record({ op: fc.constant('put' as const), path, key: bytes, value: bytes }),
-  fc.record({ op: fc.constant('delete' as const), path, key: bytes }),
-  fc.record({ op: fc.constantFrom('createBucket', 'deleteBucket'), path, name: bytes }),
-  fc.record({ op: fc.constant('moveBucket' as const), path, target: path, name: bytes }),
-  fc.record({ op: fc.constant('setSequence' as const), path, sequence }),
-)
-const entry: fc.Arbitrary<LogEntry> = fc.record({
-  revision: fc.maxSafeNat(),
-  timeMs: fc.maxSafeNat(),
-  ops: fc.array(op, { maxLength: 20 }),
-})
+import { PayloadError, decodeEntries } from './group.ts'
+import { encodeEntries } from './group-writer.ts'
+import { anyEntry } from '../proptest/wal/entries.ts'
+import type { LogOp } from '../base/log-group.ts'
 
 function pack(items: readonly unknown[]): Uint8Array {
   return new Packr({ useRecords: false }).pack(items)
@@ -27,8 +13,8 @@ function pack(items: readonly unknown[]): Uint8Array {
 describe('decodeEntries()', () => {
   test('reads any entries that encodeEntries() wrote', () => {
     fc.assert(
-      fc.property(fc.array(entry, { maxLength: 5 }), (entries) => {
-        expect(decodeEntries(new Uint8Array(encodeEntries(entries)))).toEqual(entries)
+      fc.property(fc.array(anyEntry, { maxLength: 5 }), (entries) => {
+        expect(decodeEntries(encodeEntries(entries))).toEqual(entries)
       }),
     )
   })
@@ -43,7 +29,7 @@ describe('decodeEntries()', () => {
     })
     const ops = Array.from({ length: 30_000 }, () => put(2))
     const entries = [{ revision: 1, timeMs: 2, ops: [...ops, put(100_000)] }]
-    expect(decodeEntries(new Uint8Array(encodeEntries(entries)))).toEqual(entries)
+    expect(decodeEntries(encodeEntries(entries))).toEqual(entries)
   })
 
   test('operations of one run share their path, which is written once', () => {
@@ -57,6 +43,20 @@ describe('decodeEntries()', () => {
     expect(payload.length).toBeLessThan(260)
     const ops = decodeEntries(payload)[0]?.ops ?? []
     expect(new Set(ops.map((each) => each.path)).size).toBe(1)
+  })
+
+  test('reads a payload that stands in a larger buffer, and nothing around it', () => {
+    fc.assert(
+      fc.property(fc.array(anyEntry, { maxLength: 3 }), fc.nat(40), (entries, start) => {
+        const payload = encodeEntries(entries)
+        const bytes = new Uint8Array(start + payload.length + 9).fill(0x01)
+        bytes.set(payload, start)
+        const end = start + payload.length
+        expect(decodeEntries(bytes, start, end)).toEqual(entries)
+        expect(() => decodeEntries(bytes, start, end + 1)).toThrow(PayloadError)
+        expect(() => decodeEntries(bytes, start, end - 1)).toThrow(PayloadError)
+      }),
+    )
   })
 
   test('whatever is no group is a PayloadError, and asks for no memory', () => {
@@ -86,15 +86,20 @@ describe('decodeEntries()', () => {
 
   test('any bytes are a group or a PayloadError', () => {
     fc.assert(
-      fc.property(fc.array(entry, { maxLength: 3 }), fc.nat(), fc.nat(255), (entries, at, byte) => {
-        const payload = new Uint8Array(encodeEntries(entries))
-        payload[at % payload.length] = byte
-        try {
-          decodeEntries(payload)
-        } catch (error) {
-          expect(error).toBeInstanceOf(PayloadError)
-        }
-      }),
+      fc.property(
+        fc.array(anyEntry, { maxLength: 3 }),
+        fc.nat(),
+        fc.nat(255),
+        (entries, at, byte) => {
+          const payload = encodeEntries(entries)
+          payload[at % payload.length] = byte
+          try {
+            decodeEntries(payload)
+          } catch (error) {
+            expect(error).toBeInstanceOf(PayloadError)
+          }
+        },
+      ),
     )
   })
 })

@@ -1,5 +1,5 @@
 /**
- * A group: what one engine transaction did, as plain data, and its payload in the log.
+ * A group's payload in the log, and how it is read. group-writer.ts writes it.
  *
  * The payload is one flat msgpack array (format version 1). Flat, because then its shape is checked
  * by one walk over the tokens, and no array header inside it can ask for memory that its bytes
@@ -23,119 +23,49 @@
  * counts come out even.
  */
 
-import { Packr, Unpackr } from 'msgpackr'
-import { assert, unreachable } from '../base/assert.ts'
-import { equalBytes } from '../base/bytes.ts'
+import { Unpackr } from 'msgpackr'
 import type { LogEntry, LogOp } from '../base/log-group.ts'
+import {
+  CREATE_BUCKET,
+  DELETE,
+  DELETE_BUCKET,
+  DEPTH_MAX,
+  MOVE_BUCKET,
+  PATH,
+  PUT,
+  SET_SEQUENCE,
+} from './group-kinds.ts'
 
 /** A payload that is no group's. The reader of the log adds file and offset. */
 export class PayloadError extends Error {
   override readonly name: string = 'PayloadError'
 }
 
-const PATH = 0
-const PUT = 1
-const DELETE = 2
-const CREATE_BUCKET = 3
-const DELETE_BUCKET = 4
-const MOVE_BUCKET = 5
-const SET_SEQUENCE = 6
-
-/** How deep a path may be; the engine's buckets are far from it. */
-const DEPTH_MAX = 1024
-
-const MASK_32 = 0xffffffffn
-
 /** What a payload's array holds. */
 type Item = number | Uint8Array
 
-const OPTIONS = { useRecords: false, moreTypes: false } as const
-const packr: Packr = new Packr(OPTIONS)
-const unpackr: Unpackr = new Unpackr(OPTIONS)
-
-/** The items of the array, gathered. */
-class Items {
-  readonly list: Item[] = []
-  #path: readonly Uint8Array[] | undefined
-
-  add(op: LogOp): void {
-    const { list } = this
-    this.#selectPath(op.path)
-    switch (op.op) {
-      case 'put':
-        list.push(PUT, op.key, op.value)
-        break
-      case 'delete':
-        list.push(DELETE, op.key)
-        break
-      case 'createBucket':
-        list.push(CREATE_BUCKET, op.name)
-        break
-      case 'deleteBucket':
-        list.push(DELETE_BUCKET, op.name)
-        break
-      case 'moveBucket':
-        list.push(MOVE_BUCKET, depthOf(op.target), ...op.target, op.name)
-        break
-      case 'setSequence':
-        assert(op.sequence >= 0n && op.sequence >> 64n === 0n, 'a sequence is a u64')
-        list.push(SET_SEQUENCE, Number(op.sequence >> 32n), Number(op.sequence & MASK_32))
-        break
-      default:
-        unreachable(op)
-    }
-  }
-
-  #selectPath(path: readonly Uint8Array[]): void {
-    if (this.#path !== undefined && samePath(this.#path, path)) return
-    this.list.push(PATH, depthOf(path), ...path)
-    this.#path = path
-  }
-}
-
-function depthOf(path: readonly Uint8Array[]): number {
-  assert(path.length <= DEPTH_MAX, () => `a path of ${path.length} buckets`)
-  return path.length
-}
-
-function samePath(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
-  if (a === b) return true
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) {
-    if (!equalBytes(a[i] as Uint8Array, b[i] as Uint8Array)) return false
-  }
-  return true
-}
+const unpackr: Unpackr = new Unpackr({ useRecords: false, moreTypes: false })
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 /**
- * Encodes what a group did; its txid stands in the frame. The result is a piece of a larger buffer
- * and valid until the next call.
- */
-export function encodeEntries(entries: readonly LogEntry[]): Uint8Array {
-  const items = new Items()
-  const { list } = items
-  list.push(entries.length)
-  for (const { revision, timeMs, ops } of entries) {
-    assert(isCount(revision) && isCount(timeMs), () => `revision ${revision} at ${timeMs} ms`)
-    list.push(revision, timeMs, ops.length)
-    for (const op of ops) items.add(op)
-  }
-  return packr.pack(list)
-}
-
-/**
- * The reverse of `encodeEntries`. Keys, names and values are views of `payload`. Operations of one
- * run share their path: the same array.
+ * Reads the payload that is `bytes` from `start` to `end`. Keys, names and values are views of
+ * `bytes`. Operations of one run share their path: the same array.
+ *
+ * Payloads are quick to read out of one large buffer: msgpackr makes a view of each that it is
+ * given.
  *
  * @throws {PayloadError} when it is no group's payload
  */
-export function decodeEntries(payload: Uint8Array): LogEntry[] {
-  checkShape(payload)
-  const items: unknown = unpackr.unpack(payload)
+export function decodeEntries(
+  bytes: Uint8Array,
+  start = 0,
+  end: number = bytes.length,
+): LogEntry[] {
+  checkShape(bytes, start, end)
+  const items: unknown = unpackr.unpack(bytes, { start, end })
   if (!Array.isArray(items)) throw new PayloadError('the payload is no array')
   return new Reader(items as Item[]).entries()
 }
@@ -221,41 +151,56 @@ class Reader {
  * Throws unless the payload is one flat array of unsigned integers, doubles and byte strings that
  * ends where the payload ends. After that, decoding allocates no more than the bytes account for.
  */
-function checkShape(payload: Uint8Array): void {
-  let [at, left] = arrayHeader(payload)
-  if (left > payload.length - at) throw new PayloadError(`${left} items in too few bytes`)
-  for (; left > 0; left--) at = tokenEnd(payload, at)
-  if (at !== payload.length) throw new PayloadError('bytes are left over')
+function checkShape(bytes: Uint8Array, start: number, end: number): void {
+  const size = arrayHeaderSize(bytes, start, end)
+  let left = size === 1 ? bigEndian(bytes, start, 1) & 0x0f : bigEndian(bytes, start + 1, size - 1)
+  let at = start + size
+  if (left > end - at) throw new PayloadError(`${left} items in too few bytes`)
+  for (; left > 0; left--) {
+    const next = at < end ? tokenEnd(bytes, at) : Infinity
+    if (next > end) throw new PayloadError(`no token of a group at byte ${at - start}`)
+    at = next
+  }
+  if (at !== end) throw new PayloadError('bytes are left over')
 }
 
-function arrayHeader(payload: Uint8Array): [at: number, count: number] {
-  const token = payload[0] ?? 0
-  if (token >= 0x90 && token < 0xa0) return [1, token - 0x90]
-  if (token === 0xdc && payload.length >= 3) return [3, bigEndian(payload, 1, 2)]
-  if (token === 0xdd && payload.length >= 5) return [5, bigEndian(payload, 1, 4)]
-  throw new PayloadError('the payload begins with no array')
+function arrayHeaderSize(bytes: Uint8Array, start: number, end: number): number {
+  const token = start < end ? bytes[start] : undefined
+  let size = Infinity
+  if (token === 0xdc) size = 3
+  else if (token === 0xdd) size = 5
+  else if (token !== undefined && token >= 0x90 && token < 0xa0) size = 1
+  if (start + size > end) throw new PayloadError('the payload begins with no array')
+  return size
 }
 
-/** Where the token at `at` ends, which is inside the payload. */
-function tokenEnd(payload: Uint8Array, at: number): number {
-  // Beyond the end stands no token.
-  const token = payload[at] ?? 0xc1
-  let end = Infinity
-  if (token < 0x80) end = at + 1
-  else if (token === 0xc4) end = at + 2 + bigEndian(payload, at + 1, 1)
-  else if (token === 0xcb) end = at + 9
-  else if (token === 0xce) end = at + 5
-  else if (token === 0xcd) end = at + 3
-  else if (token === 0xcc) end = at + 2
-  else if (token === 0xc5) end = at + 3 + bigEndian(payload, at + 1, 2)
-  else if (token === 0xc6) end = at + 5 + bigEndian(payload, at + 1, 4)
-  if (end > payload.length) throw new PayloadError(`no token of a group at byte ${at}`)
-  return end
+/** Where the token at `at` ends; Infinity: it is none of a group's. */
+function tokenEnd(bytes: Uint8Array, at: number): number {
+  const token = bytes[at] as number
+  if (token < 0x80) return at + 1
+  switch (token) {
+    case 0xc4:
+      return at + 2 + bigEndian(bytes, at + 1, 1)
+    case 0xc5:
+      return at + 3 + bigEndian(bytes, at + 1, 2)
+    case 0xc6:
+      return at + 5 + bigEndian(bytes, at + 1, 4)
+    case 0xcb:
+      return at + 9
+    case 0xcc:
+      return at + 2
+    case 0xcd:
+      return at + 3
+    case 0xce:
+      return at + 5
+    default:
+      return Infinity
+  }
 }
 
-/** Bytes beyond the end count as 0: the sum that follows shows that they are missing. */
-function bigEndian(payload: Uint8Array, at: number, size: number): number {
+/** Bytes beyond the end count as 0: what they are added to lies beyond it then, too. */
+function bigEndian(bytes: Uint8Array, at: number, size: number): number {
   let value = 0
-  for (let i = 0; i < size; i++) value = value * 256 + (payload[at + i] ?? 0)
+  for (let i = 0; i < size; i++) value = value * 256 + (bytes[at + i] ?? 0)
   return value
 }

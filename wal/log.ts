@@ -18,15 +18,15 @@
  */
 
 import { assert } from '../base/assert.ts'
-import { KvError } from '../base/errors.ts'
+import { KvError, withOutcome } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { Disk } from '../disk/disk.ts'
-import { Admission } from './admission.ts'
+import { Admission, mustBeRecordable } from './admission.ts'
 import type { Reservation, ReserveOptions } from './admission.ts'
 import { Batch } from './batch.ts'
 import type { LogIdentity } from './format.ts'
-import { PAYLOAD_SIZE_MAX, SEGMENT_HEADER_SIZE, frameSize } from './format.ts'
-import { encodeEntries } from './group.ts'
+import { SEGMENT_HEADER_SIZE, frameSize } from './format.ts'
+import { measureEntries, writeEntries } from './group-writer.ts'
 import type { LogGroup } from '../base/log-group.ts'
 import {
   EMERGENCY_BYTES,
@@ -36,30 +36,16 @@ import {
   SEGMENT_BYTES,
 } from './log-options.ts'
 import type { LogOptions, SyncMode } from './log-options.ts'
+import type { LogStart } from './log-start.ts'
 import { Preparation } from './preparation.ts'
 import { QueuedBatch } from './queued-batch.ts'
 import { Segment, writeDurably } from './segment.ts'
 import type { SegmentList, SegmentPlace } from './segment-list.ts'
+import { SpareRooms } from './spare-rooms.ts'
 import { Waiters } from './waiters.ts'
-
-/** Where the log begins to be written: recovery's result. */
-export interface LogStart {
-  readonly disk: Disk
-  readonly directory: string
-  readonly identity: LogIdentity
-  readonly segment: Segment
-  readonly segments: SegmentList
-  /** Where the next frame goes. */
-  readonly offset: number
-  readonly chain: number
-  /** All of it durable. */
-  readonly lastTxid: number
-}
 
 /** A batch takes no more frames beyond this, so that those in it needn't wait long. */
 const BATCH_BYTES = 8 * 1024 * 1024
-/** A larger buffer isn't kept for another batch. */
-const SPARE_BYTES_MAX = 1024 * 1024
 
 export class Log {
   readonly directory: string
@@ -83,7 +69,9 @@ export class Log {
   #writtenThrough: number
   #syncedThrough: number
   #pendingBytes = 0
-  #spare: Uint8Array | undefined
+  #appendedBytes: number
+  /** Buffers of batches that are done, for others. */
+  readonly #spares = new SpareRooms()
   #isPumping = false
   #pumping: Promise<void> | undefined
   #isSyncWanted = false
@@ -108,6 +96,7 @@ export class Log {
     this.#lastTxid = start.lastTxid
     this.#writtenThrough = start.lastTxid
     this.#syncedThrough = start.lastTxid
+    this.#appendedBytes = start.heldBytes
     this.#preparation = new Preparation(start.disk, start.directory)
     this.#admission = new Admission(this, this.#preparation, {
       maxPendingBytes: options.maxPendingBytes ?? MAX_PENDING_BYTES,
@@ -131,7 +120,6 @@ export class Log {
     return this.#pendingBytes
   }
 
-  /** What is left of the segment being filled. */
   get leftBytes(): number {
     return this.#tail.sizeBytes - this.#tailOffset
   }
@@ -139,6 +127,16 @@ export class Log {
   get nextSegmentBytes(): number {
     const grown = Math.max(FIRST_SEGMENT_BYTES, this.#tail.sizeBytes * GROWTH)
     return Math.min(this.#segmentBytes, grown)
+  }
+
+  /** Bytes appended since it was opened, and held then that the database didn't have. */
+  get appendedBytes(): number {
+    return this.#appendedBytes
+  }
+
+  /** Whether a record of that size can be appended now; else `reserveAsync` makes room. */
+  fits(payloadBytes: number): boolean {
+    return this.#admission.fits(payloadBytes)
   }
 
   /** The segments that are in place, oldest first. */
@@ -189,45 +187,60 @@ export class Log {
    */
   appendSync(group: LogGroup, reservation?: Reservation): void {
     this.#enqueue(group, reservation)
-    this.flushSync()
+    this.#writeOutSync(this.syncMode === 'full')
   }
 
-  /** Writes everything appended so far, blocking; synced where `syncMode` is `full`. */
+  /** As `flush`, blocking. */
   flushSync(): void {
     this.#mustBeOpen()
+    this.#writeOutSync(true)
+  }
+
+  #writeOutSync(isSynced: boolean): void {
     try {
       this.#writeQueueSync()
+      if (isSynced && this.syncMode !== 'full') this.#current.direct.sync('data')
     } catch (error) {
       throw this.#fail(error)
     }
-    for (const queued of this.#queue.splice(0)) this.#complete(queued)
+    for (const queued of this.#queue.splice(0)) {
+      // What the pump is writing, it still reads.
+      if (!queued.isInFlight) this.#spares.keep(queued.batch)
+      this.#complete(queued)
+    }
+    if (isSynced) this.#noteSynced(this.#lastTxid)
   }
 
-  /** Resolves when everything appended so far is on the disk, whatever `syncMode` says. */
-  async flush(): Promise<void> {
+  /** Resolves when what is appended up to `txid` is on the disk, whatever `syncMode` says. */
+  async flush(txid: number = this.#lastTxid): Promise<void> {
     this.#mustBeOpen()
-    const txid = this.#lastTxid
     while (this.#syncedThrough < txid) {
       this.#isSyncWanted = this.syncMode !== 'full'
       await this.#pumped()
     }
   }
 
-  /** Ends the segment; the next group begins another. Resolves when that is in place. */
-  async cut(): Promise<void> {
+  /**
+   * Ends the segment; the next group begins another. Resolves when that is in place. `isSmall`: it
+   * is to be as small as the first one, and nothing is done where this one is; so that who opens
+   * the log next has little to read.
+   */
+  async cut(options: { readonly isSmall?: boolean } = {}): Promise<void> {
     this.#mustBeOpen()
+    const { isSmall = false } = options
+    if (isSmall && this.#tail.sizeBytes <= FIRST_SEGMENT_BYTES) return
+    if (isSmall) await this.#preparation.drop()
     if (this.#tailOffset > SEGMENT_HEADER_SIZE) {
+      const sizeBytes = isSmall ? FIRST_SEGMENT_BYTES : this.nextSegmentBytes
       // A full disk is met here, where it harms nobody.
-      const prepared = await this.#preparation.take(this.nextSegmentBytes)
+      const prepared = await this.#preparation.take(sizeBytes)
       this.#preparation.giveBack(prepared)
       this.#mustBeOpen()
       this.#planSegment(0)
       this.#newQueued().isSealed = true
     }
     const segment = this.#tail
-    while (!segment.isEntered) {
-      await this.#pumped()
-    }
+    while (!segment.isEntered) await this.#pumped()
   }
 
   /**
@@ -304,35 +317,31 @@ export class Log {
     this.#mustBeOpen()
     const { txid } = group
     assert(txid === this.#lastTxid + 1, () => `group ${txid} after group ${this.#lastTxid}`)
-    const payload = encodeEntries(group.entries)
-    if (payload.length > PAYLOAD_SIZE_MAX) {
-      const limit = `a transaction's record has at most ${PAYLOAD_SIZE_MAX}`
-      throw new KvError('KV_REQUEST_TOO_LARGE', `${payload.length} bytes; ${limit}`)
-    }
+    const payload = measureEntries(group.entries)
+    mustBeRecordable(payload.byteCount)
     reservation?.release()
-    const size = frameSize(payload.length)
+    const size = frameSize(payload.byteCount)
     if (size > this.leftBytes) this.#planSegment(size)
     const last = this.#queue.at(-1)
     const isOpen = last !== undefined && !last.isSealed && last.batch.size < BATCH_BYTES
     const queued = isOpen && last.segment === this.#tail ? last : this.#newQueued()
-    const head = {
-      payloadSize: payload.length,
-      chainIn: this.#chain,
-      txid,
-      syncedThrough: this.#syncedThrough,
-    }
-    this.#chain = queued.batch.add(payload, head, this.#tail.seed)
+    const { batch } = queued
+    const at = batch.begin(payload.byteCount)
+    writeEntries(group.entries, payload, batch.room, at)
+    const { byteCount: payloadSize } = payload
+    const head = { payloadSize, chainIn: this.#chain, txid, syncedThrough: this.#syncedThrough }
+    this.#chain = batch.end(head, this.#tail.seed)
     queued.lastTxid = txid
     this.#lastTxid = txid
     this.#tailOffset += size
     this.#pendingBytes += size
+    this.#appendedBytes += size
     if (this.leftBytes < this.#tail.sizeBytes / 2) this.#preparation.start(this.nextSegmentBytes)
     return queued
   }
 
   #newQueued(): QueuedBatch {
-    const batch = new Batch(this.#tailOffset, this.#spare)
-    this.#spare = undefined
+    const batch = new Batch(this.#tailOffset, this.#spares.take())
     const queued = new QueuedBatch(batch, this.#tail, this.#lastTxid)
     this.#queue.push(queued)
     return queued
@@ -399,9 +408,10 @@ export class Log {
     queued.isSealed = true
     if (batch.size > 0) {
       queued.isBegun = true
+      queued.isInFlight = true
       if (this.syncMode === 'full') await writeDurably(segment.file, batch.bytes, batch.start)
       else await segment.file.writeAsync(batch.bytes, batch.start)
-      if (batch.room.length <= SPARE_BYTES_MAX) this.#spare = batch.room
+      this.#spares.keep(batch)
     }
     if (queued.isDone) return
     assert(this.#queue[0] === queued, 'batches are done in order')
@@ -485,9 +495,4 @@ export class Log {
     this.#waiters.wake()
     return withOutcome(cause, outcome)
   }
-}
-
-function withOutcome(cause: unknown, outcome: 'none' | 'unknown'): unknown {
-  if (!(cause instanceof KvError)) return cause
-  return new KvError(cause.code, cause.message, { cause, outcome })
 }

@@ -96,12 +96,17 @@ export class Preparation {
     if (extra !== undefined) this.#discard(extra.file)
   }
 
-  /** Ends what is being filled and removes what is ready. */
-  async close(): Promise<void> {
-    this.#isClosed = true
+  /** Removes what is ready, once nothing is being filled. */
+  async drop(): Promise<void> {
     await this.settled()
     if (this.#ready !== undefined) this.#discard(this.#ready.file)
     this.#ready = undefined
+  }
+
+  /** Ends what is being filled and removes what is ready. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.drop()
   }
 
   #create(): DiskFile {

@@ -14,6 +14,8 @@ export class QueuedBatch {
   isSealed = false
   /** Its write has begun. */
   isBegun = false
+  /** The pump has handed its bytes to the disk, which may read them until it answers. */
+  isInFlight = false
   /** It was written, or given up. */
   isDone = false
   /** Settles when it is done. */

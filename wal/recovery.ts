@@ -16,10 +16,10 @@
  * Where nothing has to be written again and no tail is torn, the last segment is gone on with.
  */
 
-import { CorruptionError } from '../base/errors.ts'
+import { CorruptionError, KvError } from '../base/errors.ts'
 import type { Disk, DiskFile } from '../disk/disk.ts'
 import { Batch } from './batch.ts'
-import type { LogIdentity, SegmentHeader } from './format.ts'
+import type { SegmentHeader } from './format.ts'
 import {
   SEGMENT_HEADER_SIZE,
   encodeSegmentHeader,
@@ -90,16 +90,17 @@ export class Recovery {
 
   /** The log, to go on with after the last group. Call it once. */
   start(): Log {
-    const { disk, directory, storeId, logId } = this.#options
-    const { places, timeline, end } = this.#found
+    const { disk, directory } = this.#options
+    const { places, identity, end } = this.#found
     return new Log(
       {
         ...this.#next,
         disk,
         directory,
-        identity: { storeId, logId, timeline },
+        identity,
         segments: new SegmentList(disk, directory, places),
         lastTxid: end.lastTxid,
+        heldBytes: heldBytes(disk, this.#found),
       },
       this.#options.log,
     )
@@ -133,7 +134,7 @@ export function recoverLog(options: RecoverOptions): Recovery {
   }
   const rewritten = rewriteTail(options, found)
   clearTail(disk, end)
-  const renewed = mustFind({ ...options, timeline: found.timeline })
+  const renewed = mustFind({ ...options, ...found.identity })
   return continueIn(options, renewed, rewritten, end.torn)
 }
 
@@ -153,10 +154,23 @@ function continueIn(
   return new Recovery(options, found, next, report)
 }
 
+/** How long the segments are that are needed, up to the end of the log. */
+function heldBytes(disk: Disk, { segments, end }: FoundLog): number {
+  let bytes = end.offset
+  for (const { path } of segments.slice(0, -1)) {
+    const file = disk.open(path, { mode: 'read' })
+    bytes += file.size()
+    file.close()
+  }
+  return bytes
+}
+
 /** Begins a log where there is none. */
 function beginLog(options: RecoverOptions): Recovery {
   const { disk, directory, fromTxid, storeId, logId, timeline = 0 } = options
-  if (options.isCreated !== true) mustFind(options)
+  if (options.isCreated !== true || storeId === undefined) {
+    throw new KvError('KV_NOT_FOUND', `${directory}: no segment of a log is there`)
+  }
   disk.makeDirectory(directory)
   disk.syncDirectory(disk.directoryOf(disk.resolve(directory)))
   removeTemporaries(disk, directory)
@@ -182,9 +196,8 @@ function firstSegmentBytes(options: RecoverOptions): number {
 /** Step 1 and 2: the frames behind the last synced one, in a new segment. Returns how many. */
 function rewriteTail(options: RecoverOptions, found: FoundLog): number {
   const { disk } = options
-  const { end, timeline } = found
+  const { end, identity } = found
   const firstTxid = end.syncedThrough + 1
-  const identity: LogIdentity = { storeId: options.storeId, logId: options.logId, timeline }
   const room = end.offset - end.unsyncedOffset
   const header: SegmentHeader = {
     ...identity,
@@ -197,7 +210,7 @@ function rewriteTail(options: RecoverOptions, found: FoundLog): number {
   }
   const [place] = findSegments(disk, options.directory).slice(-1)
   if (place === undefined) throw new CorruptionError('it is gone', { file: end.segment.path })
-  const old = openSegment(disk, place, { ...options, timeline })
+  const old = openSegment(disk, place, identity)
   try {
     const reader = new FrameReader(old.file, {
       seed: old.seed,

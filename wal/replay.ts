@@ -10,6 +10,7 @@
 import { CorruptionError, KvError } from '../base/errors.ts'
 import type { Disk } from '../disk/disk.ts'
 import { SEGMENT_HEADER_SIZE } from './format.ts'
+import type { LogIdentity } from './format.ts'
 import { FrameReader, lookBehind } from './frames.ts'
 import type { Frame } from './frames.ts'
 import { PayloadError, decodeEntries } from './group.ts'
@@ -59,7 +60,7 @@ export interface FoundLog {
   /** All segments of the directory. */
   readonly places: readonly SegmentPlace[]
   readonly segments: readonly SegmentPlace[]
-  readonly timeline: number
+  readonly identity: LogIdentity
   readonly end: LogEnd
 }
 
@@ -78,7 +79,8 @@ export function findLog(options: ReplayOptions): FoundLog | undefined {
   const segment = openSegment(disk, last, options)
   try {
     const end = findEnd(segment, options)
-    return { places, segments, timeline: segment.header.timeline, end }
+    const { storeId, logId, timeline } = segment.header
+    return { places, segments, identity: { storeId, logId, timeline }, end }
   } finally {
     segment.file.close()
   }
@@ -166,7 +168,7 @@ export function* readGroups(
 ): Generator<LogGroup, void, void> {
   const { disk, fromTxid } = options
   const { segments, end } = found
-  const expected = { ...options, timeline: found.timeline }
+  const expected = { ...options, ...found.identity }
   let chain: number | undefined
   for (const [i, place] of segments.entries()) {
     const segment = openSegment(disk, place, expected)
@@ -196,7 +198,10 @@ function endOf(next: SegmentPlace | undefined): number {
 /** @throws {CorruptionError} where the frame, sound as it is, holds no group */
 export function decodeGroup(path: string, frame: Frame): LogGroup {
   try {
-    return { txid: frame.txid, entries: decodeEntries(frame.payload) }
+    return {
+      txid: frame.txid,
+      entries: decodeEntries(frame.bytes, frame.payloadStart, frame.payloadEnd),
+    }
   } catch (error) {
     if (!(error instanceof PayloadError)) throw error
     const reason = `the frame of group ${frame.txid}: ${error.message}`

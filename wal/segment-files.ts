@@ -18,7 +18,8 @@ import type { SegmentPlace } from './segment-list.ts'
 
 /** Which log is expected. */
 export interface ExpectedLog {
-  readonly storeId: Uint8Array
+  /** Default: that of the newest segment. */
+  readonly storeId?: Uint8Array | undefined
   readonly logId: number
   /** Default: that of the newest segment. */
   readonly timeline?: number | undefined
@@ -134,7 +135,8 @@ function mustMatch(header: SegmentHeader, place: SegmentPlace, expected: Expecte
   const { path } = place
   const belongsTo = (what: string): KvError =>
     new KvError('KV_BAD_FILE', `${path}: the segment belongs to another ${what}`)
-  if (!equalBytes(header.storeId, expected.storeId)) throw belongsTo('store')
+  if (expected.storeId !== undefined && !equalBytes(header.storeId, expected.storeId))
+    throw belongsTo('store')
   if (header.logId !== expected.logId) {
     throw belongsTo(`log of the store: ${header.logId}, not ${expected.logId}`)
   }

@@ -28,8 +28,7 @@ export async function writeDurably(
   bytes: Uint8Array,
   position: number,
 ): Promise<void> {
-  await file.writeAsync(bytes, position)
-  await file.syncAsync('data')
+  await file.writeDurablyAsync(bytes, position)
 }
 
 export class Segment {

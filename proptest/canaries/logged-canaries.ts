@@ -14,25 +14,27 @@ export const LOGGED_CANARIES: readonly Canary[] = [
   {
     name: 'pages of a checkpoint not synced before its meta',
     file: 'engine/checkpoint.ts',
-    find: "    await file.syncAsync('data')\n    for",
-    replace: '    await Promise.resolve(file)\n    for',
+    find: "      this.#written = []\n      yield 'data'\n",
+    replace: '      this.#written = []\n',
     test: 'proptest/engine/logged-power.test.ts',
     testName: 'wherever the power is cut',
   },
   {
     name: 'a file grown by a checkpoint without a full sync',
     file: 'engine/checkpoint.ts',
-    find: "      if (isGrown) await file.syncAsync('full')\n",
-    replace: '      void isGrown\n',
+    find: "    if (isGrown) yield 'full'\n",
+    replace: '    void isGrown\n',
     test: 'engine/checkpoint.test.ts',
     testName: 'a file that grows is synced in full',
   },
   {
     name: 'the meta of a checkpoint written before its pages',
     file: 'engine/checkpoint.ts',
-    find: 'await this.#revert()\n',
+    find: '    const isGrown',
     replace:
-      'await this.#revert()\n      file.write(encodeMetaPage(this.meta), this.meta.slot * 1024)\n',
+      '    this.#doSync([{ bytes: encodeMetaPage(this.meta), ' +
+      'position: this.meta.slot * 1024 }])\n' +
+      '    const isGrown',
     test: 'proptest/engine/logged-power.test.ts',
     testName: 'wherever the power is cut',
   },
@@ -87,18 +89,17 @@ export const LOGGED_CANARIES: readonly Canary[] = [
   {
     name: 'pages dropped from memory before a checkpoint has written them',
     file: 'engine/checkpoint.ts',
-    find: 'await this.#write(writes)\n',
+    find: '      yield writes\n',
     replace:
-      'for (const page of this.#written) core.pager.settleDirty(page)\n' +
-      '        await this.#write(writes)\n',
+      '      for (const page of this.#written) core.pager.settleDirty(page)\n      yield writes\n',
     test: 'proptest/engine/logged-power.test.ts',
     testName: 'whatever the disk refuses',
   },
   {
     name: 'a checkpoint given up for a sync that found the disk full',
     file: 'engine/checkpoint.ts',
-    find: '        mayBeFull = false\n        if',
-    replace: '        if',
+    find: '      this.#mayBeFull = false\n      if (!isDue) continue\n',
+    replace: '      if (!isDue) continue\n',
     test: 'engine/checkpoint.test.ts',
     testName: 'a sync that finds the disk full',
   },
@@ -113,7 +114,7 @@ export const LOGGED_CANARIES: readonly Canary[] = [
   {
     name: 'a checkpoint in the file before its record is in the log',
     file: 'engine/checkpoint.ts',
-    find: '      await this.#durable\n',
+    find: "    yield 'log'\n",
     replace: '',
     test: 'proptest/engine/logged.test.ts',
     testName: 'the engine with a log',

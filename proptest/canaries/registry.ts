@@ -17,6 +17,7 @@
  */
 
 import { LOGGED_CANARIES } from './logged-canaries.ts'
+import { STORE_CANARIES } from './store-canaries.ts'
 
 export interface Canary {
   readonly name: string
@@ -30,6 +31,7 @@ export interface Canary {
 
 export const CANARIES: readonly Canary[] = [
   ...LOGGED_CANARIES,
+  ...STORE_CANARIES,
   {
     name: 'an upward import',
     file: 'base/bytes.ts',
@@ -119,14 +121,6 @@ export const CANARIES: readonly Canary[] = [
     replace: 'return requested === 0 ? this.#mvcc.revision : requested',
     test: 'store/group-queue.test.ts',
     testName: 'what is not durable is not visible',
-  },
-  {
-    name: 'a write acknowledged before its commit',
-    file: 'store/group-queue.ts',
-    find: 'settled.push({ pending, outcome: { result: writing.run(pending.run) } })',
-    replace: 'pending.resolve(writing.run(pending.run))',
-    test: 'store/group-queue.test.ts',
-    testName: 'a commit that fails in its last sync',
   },
   {
     name: 'the first sync of a commit dropped',
@@ -327,61 +321,5 @@ export const CANARIES: readonly Canary[] = [
     replace: "phase = 'grow'",
     test: 'proptest/faults/failing-disk.test.ts',
     testName: 'a sync that runs out of space',
-  },
-  {
-    name: 'a sync of the log left out',
-    file: 'wal/segment.ts',
-    find: "  await file.writeAsync(bytes, position)\n  await file.syncAsync('data')\n",
-    replace: '  await file.writeAsync(bytes, position)\n',
-    test: 'proptest/wal/power-cut.test.ts',
-    testName: 'the log keeps what it acknowledged',
-  },
-  {
-    name: 'the synchronous path of the log without its sync',
-    file: 'wal/log.ts',
-    find: "    if (isUnsynced && this.syncMode === 'full') this.#current.direct.sync('data')\n  }",
-    replace: '  }',
-    test: 'wal/log.test.ts',
-    testName: 'takes what was queued along',
-  },
-  {
-    name: "the sync of the log's directory left out",
-    file: 'wal/segment.ts',
-    find: '    await this.#disk.syncDirectoryAsync(this.#directory)\n',
-    replace: '',
-    test: 'proptest/wal/power-cut.test.ts',
-    testName: 'the log keeps what it acknowledged',
-  },
-  {
-    name: 'a torn group taken for damage',
-    file: 'wal/frames.ts',
-    find: ' || head.syncedThrough < place.txid',
-    replace: '',
-    test: 'proptest/wal/power-cut.test.ts',
-    testName: 'the log keeps what it acknowledged',
-  },
-  {
-    name: 'damage taken for a torn tail',
-    file: 'wal/replay.ts',
-    find: 'if (rest.witness !== undefined) {',
-    replace: 'if (rest.witness?.txid === -1) {',
-    test: 'wal/recovery.test.ts',
-    testName: 'a bad frame that a later one says was synced is damage',
-  },
-  {
-    name: 'a tail of the log trusted from the page cache',
-    file: 'wal/recovery.ts',
-    find: 'const isUnsynced = end.lastTxid > end.syncedThrough',
-    replace: 'const isUnsynced = end.lastTxid < end.syncedThrough',
-    test: 'proptest/wal/power-cut.test.ts',
-    testName: 'the log keeps what it acknowledged',
-  },
-  {
-    name: 'a stale frame of an older segment accepted',
-    file: 'wal/format.ts',
-    find: 'return viewOf(header).getUint32(AT_CHECKSUM, true)',
-    replace: 'return header.length * 0',
-    test: 'wal/recovery.test.ts',
-    testName: 'a frame of an older segment at the right place',
   },
 ]

@@ -7,6 +7,7 @@ import { mustEqual } from './compare.ts'
 export class HeldLog implements CommitLog {
   readonly durable: LogGroup[]
   readonly #held: { readonly group: LogGroup; readonly resolve: () => void }[] = []
+  #last: Promise<void> = Promise.resolve()
 
   constructor(durable: readonly LogGroup[] = []) {
     this.durable = [...durable]
@@ -14,7 +15,16 @@ export class HeldLog implements CommitLog {
 
   append(group: LogGroup): Promise<void> {
     mustEqual(group.txid, (this.#newest()?.txid ?? group.txid - 1) + 1, 'txid of the next record')
-    return new Promise((resolve) => this.#held.push({ group, resolve }))
+    this.#last = new Promise((resolve) => this.#held.push({ group, resolve }))
+    return this.#last
+  }
+
+  flush(txid: number): Promise<void> {
+    return (this.durable.at(-1)?.txid ?? 0) >= txid ? Promise.resolve() : this.#last
+  }
+
+  flushSync(): void {
+    this.sync(Infinity)
   }
 
   appendSync(group: LogGroup): void {

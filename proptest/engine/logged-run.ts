@@ -99,7 +99,7 @@ export class LoggedRun {
   readonly #states: States
   readonly log: CutLog
   #opened: Engine | undefined
-  #writer: Writer | undefined | undefined
+  #writer: Writer | undefined
   #readers: { readonly tx: Tx; readonly content: Content }[] = []
   #checkpoint: Promise<void> | undefined
   /** Checkpoints that came to their end, and those given up for want of space. */

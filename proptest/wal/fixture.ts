@@ -1,7 +1,7 @@
 /** A log on a disk in memory, small enough that cuts and torn tails happen in every run. */
 import { Random } from '../../base/random.ts'
 import type { MemoryDisk } from '../../disk/memory-disk.ts'
-import { encodeEntries } from '../../wal/group.ts'
+import { encodeEntries } from '../../wal/group-writer.ts'
 import type { LogEntry, LogGroup } from '../../base/log-group.ts'
 import type { Log } from '../../wal/log.ts'
 import type { SyncMode } from '../../wal/log-options.ts'
@@ -58,7 +58,7 @@ export function sameGroups(some: readonly LogGroup[], others: readonly LogGroup[
     some.every(({ txid, entries }, i) => {
       const other = others[i]
       if (other === undefined || other.txid !== txid) return false
-      const bytes = new Uint8Array(encodeEntries(entries))
+      const bytes = encodeEntries(entries)
       return Buffer.compare(bytes, encodeEntries(other.entries)) === 0
     })
   )

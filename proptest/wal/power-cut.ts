@@ -109,19 +109,24 @@ async function live(disk: MemoryDisk, life: Life, options: LiveOptions): Promise
   for (let steps = random.between(1, 8); steps > 0; steps--) {
     await step(log, life, options)
   }
-  if (random.chance(0.5)) {
+  // A log that is left open goes on: nobody may open it again beside it.
+  if (!options.isLast || random.chance(0.5)) {
     await log.close()
     life.acknowledged = life.appended.length
   }
 }
 
-interface LiveOptions {
+interface StepOptions {
   readonly random: Random
   readonly workload: Workload
   readonly tally: Tally
 }
 
-async function step(log: Log, life: Life, options: LiveOptions): Promise<void> {
+interface LiveOptions extends StepOptions {
+  readonly isLast: boolean
+}
+
+async function step(log: Log, life: Life, options: StepOptions): Promise<void> {
   const { random, workload, tally } = options
   const isFull = workload.syncMode === 'full'
   const kind = random.below(10)
@@ -149,7 +154,7 @@ async function step(log: Log, life: Life, options: LiveOptions): Promise<void> {
   }
 }
 
-function appendSync(log: Log, life: Life, options: LiveOptions): void {
+function appendSync(log: Log, life: Life, options: StepOptions): void {
   const { group, txid } = next(life, options.random)
   log.appendSync(group)
   acknowledge(life, txid, options.workload.syncMode === 'full')
@@ -220,8 +225,8 @@ interface RunOptions {
 
 async function runLives(disk: MemoryDisk, life: Life, options: RunOptions): Promise<void> {
   const random = new Random(options.seed).fork()
-  for (let count = options.lives; count > 0; count--) {
-    await live(disk, life, { ...options, random })
+  for (let left = options.lives; left > 0; left--) {
+    await live(disk, life, { ...options, random, isLast: left === 1 })
   }
 }
 
@@ -244,7 +249,7 @@ async function cutAt(operation: number, options: RunOptions): Promise<void> {
 async function examine(
   image: MemoryDisk,
   life: Life,
-  options: LiveOptions,
+  options: StepOptions,
   depth: number,
 ): Promise<void> {
   const { random, tally } = options
@@ -252,7 +257,7 @@ async function examine(
   const disk = image.clone()
   const isCut = depth > 0 && random.chance(0.5)
   if (isCut) disk.cutPowerAt(random.between(1, random.pick([4, 12, 30])))
-  const wentOff = await untilPowerCut(() => live(disk, life, options))
+  const wentOff = await untilPowerCut(() => live(disk, life, { ...options, isLast: true }))
   if (wentOff) {
     tally.cutsInRecovery++
     await examine(disk.afterPowerLoss(random, random.pick(MODES)), life, options, depth - 1)
@@ -263,7 +268,7 @@ async function examine(
 }
 
 /** The process is killed; another one reads; then the power goes: what was read stays. */
-async function examineKilled(disk: MemoryDisk, life: Life, options: LiveOptions): Promise<void> {
+async function examineKilled(disk: MemoryDisk, life: Life, options: StepOptions): Promise<void> {
   options.tally.kills++
   const killed = disk.processKilled()
   reopen(killed, life, options.workload, options.tally)

@@ -47,12 +47,25 @@ export interface OpenOptions<E extends Encoding = 'utf8'> {
    */
   readonly quotaBytes?: number | undefined
   /**
-   * When a write is acknowledged: on stable storage (`full`), handed to the system (`os`), or at
-   * once (`none`). Default `full`.
+   * When a write is acknowledged, and readers see it: on stable storage (`full`), so that power may
+   * fail; handed to the system (`os`), so that the process may be killed; or at once (`none`), so
+   * that it may be lost until `close()` resolves. In none of them a write is half there after a
+   * crash, or a later one without an earlier one. Default `full`.
    */
   readonly sync?: 'full' | 'os' | 'none' | undefined
   /** Bytes of writes that may wait for the disk; beyond it a write is `KV_BUSY`. Default 64 MiB. */
   readonly maxPendingBytes?: number | undefined
+  /**
+   * How much the log may grow before the data file is brought to where it is, in the background, in
+   * bytes: an integer ≥ 1. More makes opening after a crash slower and writes less in all. Default
+   * 64 MiB.
+   */
+  readonly checkpointBytes?: number | undefined
+  /**
+   * Memory for pages of the data file, in bytes: an integer ≥ 16384; as much again may be taken by
+   * pages that are newer than the file. Default 256 MiB.
+   */
+  readonly cacheBytes?: number | undefined
   /** Views older than this are warned of with the stack that opened them. Default: never. */
   readonly maxViewAgeMs?: number | undefined
   /** Lets other processes attach through a socket in the directory. Default false. */

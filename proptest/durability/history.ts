@@ -1,0 +1,110 @@
+/**
+ * What the writes of a store's life add up to: the state at each revision, and which of them the
+ * outside world was told of.
+ */
+
+import type { Random } from '../../base/random.ts'
+import { del, put } from '../../store/op.ts'
+import type { BuiltLocalStore } from '../../store/types.ts'
+
+export type State = ReadonlyMap<string, string>
+
+export class History {
+  /** The state at each revision; a new store stands at revision 1. */
+  readonly states: State[]
+  /** The highest revision that must be found again. */
+  floor: number
+
+  constructor(states: readonly State[] = [new Map(), new Map()], floor = 1) {
+    this.states = [...states]
+    this.floor = floor
+  }
+
+  get revision(): number {
+    return this.states.length - 1
+  }
+
+  copy(): History {
+    return new History(this.states, this.floor)
+  }
+
+  add(change: (state: Map<string, string>) => boolean): void {
+    const next = new Map(this.states.at(-1))
+    if (change(next)) this.states.push(next)
+  }
+
+  /** A revision was shown or acknowledged. */
+  tell(revision: number): void {
+    this.floor = Math.max(this.floor, revision)
+  }
+
+  /** Forgets revisions after one: they did not happen. */
+  cut(revision: number): void {
+    this.states.length = revision + 1
+  }
+}
+
+function linesOf(state: State): string[] {
+  return [...state].map(([key, value]) => `${key}=${value}`).toSorted()
+}
+
+/** What is wrong with the store at `revision`; undefined: nothing. */
+export async function stateFault(
+  store: BuiltLocalStore,
+  history: History,
+  revision: number,
+): Promise<string | undefined> {
+  const { kvs } = await store.range({ revision, limit: Infinity })
+  const found = kvs.map((kv) => `${kv.key}=${kv.value}`).toSorted()
+  const expected = linesOf(history.states[revision] ?? new Map())
+  const at = expected.findIndex((line, i) => line !== found[i])
+  if (at === -1 && found.length === expected.length) return undefined
+  const place = at === -1 ? expected.length : at
+  const text = (line: string | undefined): string => line?.slice(0, 40) ?? 'nothing'
+  return `revision ${revision}: expected ${text(expected[place])}, found ${text(found[place])}`
+}
+
+const KEY_COUNT = 12
+
+/** A write: what it does to a state, false where that is nothing, and how it is made. */
+export interface Write {
+  readonly apply: (state: Map<string, string>) => boolean
+  readonly call: (store: BuiltLocalStore) => Promise<{ readonly revision: number }>
+}
+
+export function nextWrite(random: Random): Write {
+  const key = `k${random.below(KEY_COUNT)}`
+  const kind = random.below(10)
+  const size = random.chance(0.08) ? 6000 : random.below(200)
+  const value = `${random.u32()}-${'x'.repeat(size)}`
+  if (kind < 6) {
+    return {
+      apply: (state) => Boolean(state.set(key, value)),
+      call: (store) => store.put(key, value),
+    }
+  }
+  if (kind < 8) {
+    return { apply: (state) => state.delete(key), call: (store) => store.delete(key) }
+  }
+  if (kind === 8) {
+    const apply = (state: Map<string, string>): boolean => {
+      const names = [...state.keys()].filter((name) => name.startsWith('k1'))
+      for (const name of names) state.delete(name)
+      return names.length > 0
+    }
+    return { apply, call: (store) => store.delete({ prefix: 'k1' }) }
+  }
+  return {
+    apply: (state) => {
+      state.delete('k3')
+      return Boolean(state.set('k1', value).set('k2', value))
+    },
+    call: (store) => store.txn({ success: [put('k1', value), del('k3'), put('k2', value)] }),
+  }
+}
+
+/** A put as data, for `putSync`. */
+export function nextPut(random: Random): { readonly key: string; readonly value: string } {
+  const key = `k${random.below(KEY_COUNT)}`
+  return { key, value: `${random.u32()}-sync-${'x'.repeat(random.below(200))}` }
+}
