@@ -7,7 +7,7 @@
  * each way has its turn, quiet and while eight password hashes are always queued in libuv's pool.
  */
 
-import { pbkdf2, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { DiskFile } from '../disk/disk.ts'
 import type * as realDiskModule from '../disk/real-disk.ts'
+import { HASHES, keepHashing } from './hashing.ts'
 import { loadBuilt } from './library.ts'
 import { median } from './statistics.ts'
 
@@ -23,7 +24,6 @@ const USAGE = 'Usage: npm run durable -- [--writes N] [--rounds N]   default 400
 const MIB = 1024 * 1024
 const FILE_SIZE = 16 * MIB
 const WRITE_SIZE = 512
-const HASHES = 8
 /** A fifth as many writes beside hashes: those in the pool wait for them. */
 const BUSY_SHARE = 5
 const POOL_BUSY_SHARE = 40
@@ -117,24 +117,6 @@ class Trial {
   }
 }
 
-/** Keeps hashes in libuv's pool until the returned function is called. */
-function hashing(): () => Promise<void> {
-  let isWanted = true
-  const hash = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      pbkdf2('password', 'salt', 40_000, 32, 'sha512', (error) =>
-        error === null ? resolve() : reject(error),
-      )
-    })
-  const workers = Array.from({ length: HASHES }, async () => {
-    while (isWanted) await hash()
-  })
-  return async () => {
-    isWanted = false
-    await Promise.all(workers)
-  }
-}
-
 type Samples = Map<Way, Sample[]>
 
 function printTable(title: string, samples: Samples): void {
@@ -167,7 +149,7 @@ async function measure(file: DiskFile, writes: number, rounds: number): Promise<
     const turned = [...WAYS.slice(round % WAYS.length), ...WAYS.slice(0, round % WAYS.length)]
     for (const way of turned) quiet.get(way)?.push(await trial.run(way, writes))
     for (const way of turned) {
-      const stop = hashing()
+      const stop = keepHashing()
       const share = way.isInPool ? POOL_BUSY_SHARE : BUSY_SHARE
       busy.get(way)?.push(await trial.run(way, Math.ceil(writes / share)))
       await stop()

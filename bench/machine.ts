@@ -2,10 +2,10 @@
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cpus, release, totalmem, type } from 'node:os'
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { goVersions } from './go-build.ts'
-import type { Machine, Versions } from './record.ts'
+import type { Machine, Occasion, Versions } from './record.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PEER_PACKAGES = ['lmdb', 'better-sqlite3', 'classic-level', 'tinybench']
@@ -60,4 +60,16 @@ export function currentCommit(): string {
   return ask('git', 'status', '--porcelain', '--untracked-files=no') === ''
     ? commit
     : `${commit}-dirty`
+}
+
+/** To be called before anything is measured. */
+export function describeOccasion(dataFolder: string, withGo: boolean): Occasion {
+  const [loadBefore = 0] = loadavg()
+  return {
+    startedAt: new Date().toISOString(),
+    commit: currentCommit(),
+    machine: describeMachine(dataFolder),
+    versions: readVersions(withGo),
+    loadBefore,
+  }
 }

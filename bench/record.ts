@@ -24,6 +24,18 @@ export interface Machine {
 /** Name → version: node, v8, every peer, go, bbolt. */
 export type Versions = Readonly<Record<string, string>>
 
+/** What was measured, when and on what. */
+export interface Occasion {
+  /** When it began, ISO 8601. */
+  readonly startedAt: string
+  /** The commit measured; `-dirty` behind it where files differed from it. */
+  readonly commit: string
+  readonly machine: Machine
+  readonly versions: Versions
+  /** How many processes ran or wanted to in the minute before; missing where it wasn't noted. */
+  readonly loadBefore?: number
+}
+
 export interface SideRecord {
   readonly side: SideName
   /** One for each round, in order of rounds. */
@@ -63,15 +75,9 @@ export interface MemoryRecord {
   readonly phases: readonly MemoryPhase[]
 }
 
-export interface BenchRecord {
+export interface BenchRecord extends Occasion {
   readonly format: typeof RECORD_FORMAT
   readonly version: typeof RECORD_VERSION
-  /** When it began, ISO 8601. */
-  readonly startedAt: string
-  /** The commit measured; `-dirty` behind it where files differed from it. */
-  readonly commit: string
-  readonly machine: Machine
-  readonly versions: Versions
   readonly seed: number
   readonly rounds: number
   readonly cases: readonly CaseRecord[]

@@ -1,20 +1,20 @@
 /** A record as Markdown: a table for each case, the growth as curves, the memory phases. */
 
 import { type Case, findCase } from './cases.ts'
-import type { BenchRecord, CaseRecord, MemoryRecord, SideRecord } from './record.ts'
+import type { BenchRecord, CaseRecord, MemoryRecord, Occasion, SideRecord } from './record.ts'
 import { median, speedRatios, summarize } from './statistics.ts'
 
 const MIB = 1024 * 1024
 const CURVE_WIDTH = 40
 const MEMORY_TARGET_MIB = 200
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const rule = head.map((_, column) => (column === 0 ? '---' : '---:'))
   return [head, rule, ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
 
 /** 12,345,678 → 12.3 M. */
-function formatCount(value: number): string {
+export function formatCount(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
   if (value >= 1e3) return `${(value / 1e3).toPrecision(3)} k`
   return value.toPrecision(3)
@@ -31,7 +31,7 @@ function each(record: CaseRecord, side: SideRecord): number[] {
   return side.samplesNs.map((ns) => ns / record.operations)
 }
 
-function verdict(isMet: boolean): string {
+export function verdict(isMet: boolean): string {
   return isMet ? 'met' : '**missed**'
 }
 
@@ -126,21 +126,23 @@ function memoryTable(memory: MemoryRecord): string {
   )
 }
 
-function heading(record: BenchRecord): string {
-  const { machine, versions } = record
+/** The machine, the versions, the commit and the day. */
+export function heading(occasion: Occasion): string {
+  const { machine, versions, commit, startedAt, loadBefore } = occasion
   const gib = machine.memoryBytes / MIB / 1024
   const listed = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return (
     `${machine.cpu}, ${machine.cores} cores, ${gib.toFixed(0)} GiB, ` +
     `${machine.kernel}, ${machine.fileSystem}. ${listed.join(', ')}. ` +
-    `Commit ${record.commit.slice(0, 12)}, ${record.startedAt.slice(0, 10)}; ` +
-    `${record.rounds} rounds, seed ${record.seed}.\n`
+    `Commit ${commit.slice(0, 12)}, ${startedAt.slice(0, 10)}.` +
+    (loadBefore === undefined ? '' : ` Load before: ${loadBefore.toFixed(1)}.`)
   )
 }
 
 /** The whole record as Markdown. */
 export function formatRecord(record: BenchRecord): string {
-  const parts = [heading(record), ...record.cases.map(caseTable), ...growthTables(record.cases)]
+  const head = `${heading(record)} ${record.rounds} rounds, seed ${record.seed}.\n`
+  const parts = [head, ...record.cases.map(caseTable), ...growthTables(record.cases)]
   if (record.memory !== undefined) parts.push(memoryTable(record.memory))
   return parts.join('\n')
 }

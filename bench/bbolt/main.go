@@ -25,12 +25,20 @@ type command struct {
 	Batch    int       `json:"batch"`
 	Steps    int       `json:"steps"`
 	Times    int       `json:"times"`
+	// Of the operation "commits", as in ../commit-protocol.ts.
+	Callers    int `json:"callers"`
+	KeyCount   int `json:"keyCount"`
+	WarmUp     int `json:"warmUp"`
+	SettleMs   int `json:"settleMs"`
+	DurationMs int `json:"durationMs"`
 }
 
 type answer struct {
 	Ns       int64   `json:"ns"`
 	Checksum *uint64 `json:"checksum,omitempty"`
 	Error    string  `json:"error,omitempty"`
+	// Of the operation "commits".
+	*latency
 }
 
 func main() {

@@ -58,6 +58,8 @@ func (s *side) run(c *command) (answer, error) {
 		return s.load(c)
 	case "open":
 		return s.openTimes(c)
+	case "commits":
+		return s.commits(c)
 	}
 	db, err := s.reader(c.Path)
 	if err != nil {
