@@ -66,6 +66,11 @@ export interface DiskFile {
    * nothing: how far the failed one got is not known. Other files are not concerned.
    */
   writeDurablyAsync(source: Uint8Array, position: number): Promise<void>
+  /**
+   * Says that `writeDurablyAsync` will be called: what its first call would have to set up is set
+   * up in the background. Keeps no process alive. Missing where there is nothing to set up.
+   */
+  expectDurableWrites?(): void
 
   /** The file's length in bytes. */
   size(): number

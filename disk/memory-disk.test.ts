@@ -236,6 +236,16 @@ describe('a full disk', () => {
     const next = disk.clone()
     expect(next.usedBytes).toBe(3 * CHUNK)
   })
+
+  test('setCapacity() fills it up and gives it room; what is there can be written to', () => {
+    const { disk, file } = diskWithFile(2 * CHUNK, 1)
+    disk.setCapacity(disk.usedBytes)
+    file.write(filled(CHUNK, 2), CHUNK)
+    expect(codeOf(() => file.write(filled(1, 1), 2 * CHUNK))).toBe('KV_NO_SPACE')
+    disk.setCapacity(3 * CHUNK)
+    file.write(filled(1, 1), 2 * CHUNK)
+    expect(codeOf(() => file.write(filled(1, 1), 3 * CHUNK))).toBe('KV_NO_SPACE')
+  })
 })
 
 describe('the power cut', () => {

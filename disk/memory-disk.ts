@@ -68,6 +68,14 @@ export class MemoryDisk implements Disk {
     return this.#medium.usedBytes
   }
 
+  /**
+   * Sets how much fits from now on, in bytes; what is there stays. `usedBytes`: the disk is full.
+   * An image of this disk has the capacity of its options.
+   */
+  setCapacity(capacityBytes: number): void {
+    this.#medium.capacityBytes = capacityBytes
+  }
+
   /** The power goes during the operation of this number; `operation` must still be to come. */
   cutPowerAt(operation: number): void {
     this.#medium.plan.cutPowerAt(operation)

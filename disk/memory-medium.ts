@@ -55,9 +55,11 @@ export class MemoryMedium implements MemoryHost {
   readonly #scheduler: MemoryScheduler
   #sequence: number
   #chunksUsed = 0
+  #capacityBytes: number
 
   constructor(options: MemoryDiskOptions, image: MemoryImage | undefined) {
     this.#options = options
+    this.#capacityBytes = options.capacityBytes ?? Infinity
     this.#random = new Random(options.seed ?? 0)
     const order = this.#random.fork()
     this.#scheduler = new MemoryScheduler(options.asyncOrder === 'asCalled' ? undefined : order)
@@ -76,6 +78,10 @@ export class MemoryMedium implements MemoryHost {
 
   get usedBytes(): number {
     return this.#chunksUsed * CHUNK_SIZE
+  }
+
+  set capacityBytes(capacityBytes: number) {
+    this.#capacityBytes = capacityBytes
   }
 
   /** The oldest operation that some image may leave out; beyond the last where there is none. */
@@ -186,8 +192,7 @@ export class MemoryMedium implements MemoryHost {
 
   /** How many of the bytes from `position` on can be written before the disk is full. */
   #roomFor(inode: MemoryInode, position: number, sizeBytes: number): number {
-    const { capacityBytes = Infinity } = this.#options
-    let free = Math.floor(capacityBytes / CHUNK_SIZE) - this.#chunksUsed
+    let free = Math.floor(this.#capacityBytes / CHUNK_SIZE) - this.#chunksUsed
     if (free === Infinity || inode.newChunkCount(position, sizeBytes) <= free) return sizeBytes
     let end = position
     while (end < position + sizeBytes) {

@@ -3,7 +3,7 @@
  *
  * They go through the lane (real-lane.ts). Where it can't be started, because threads are not
  * allowed or not to be had, they go through libuv's pool: the same, but other work there delays
- * them. Which of the two is settled by the first write, and stays.
+ * them. Which of the two is settled by the first write, or by who expects one, and stays.
  *
  * A write is followed by a data sync of the file: fdatasync on Linux, a full sync elsewhere
  * (real-descriptor.ts). So what other calls wrote to the file before is durable too.
@@ -53,6 +53,11 @@ export class DurableWriter {
         },
       })
     })
+  }
+
+  /** Starts the lane where it isn't. */
+  prepare(): void {
+    this.#enteredLane()
   }
 
   /** No write may be under way. */

@@ -37,7 +37,7 @@ export class RealFile implements DiskFile {
   #callsRunning = 0
   #isLocking = false
   #release: (() => void) | undefined
-  /** Made by the first durable write in the background. */
+  /** Made for the first durable write in the background. */
   #durable: DurableWriter | undefined
   /** A second description of the same file, for `beginWriteback`. */
   #writebackDescriptor: number | undefined
@@ -112,6 +112,12 @@ export class RealFile implements DiskFile {
     const descriptor = this.#writableDescriptor('write')
     const durable = (this.#durable ??= new DurableWriter(descriptor, this.path))
     await this.#runAsync('write', () => durable.write(source, position))
+  }
+
+  expectDurableWrites(): void {
+    const descriptor = this.#writableDescriptor('write')
+    this.#durable ??= new DurableWriter(descriptor, this.path)
+    this.#durable.prepare()
   }
 
   size(): number {

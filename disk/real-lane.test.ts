@@ -160,6 +160,25 @@ describe('the lane', () => {
     third.close()
   })
 
+  test('is begun ahead by who expects to write, and ended if nothing was written', async () => {
+    const file = open()
+    file.expectDurableWrites?.()
+    file.expectDurableWrites?.()
+    await file.writeDurablyAsync(text('1'), 0)
+    expect(threads.length).toBe(1)
+    const exit = exitOf(threads[0])
+    file.close()
+    expect(await exit).toBe(0)
+    const idle = open()
+    idle.expectDurableWrites?.()
+    // The process tells of a new thread in its own time.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(threads.length).toBe(2)
+    const end = exitOf(threads[1])
+    idle.close()
+    expect(await end).toBe(0)
+  })
+
   test('carries out pieces of every size around that of a slot', async () => {
     const file = open()
     const random = new Random(2)
@@ -299,6 +318,13 @@ describe('without a lane', () => {
       expect(threads.length).toBe(started + 1)
     })
 
+    test('writes that were expected go through the pool, too', async () => {
+      const file = open()
+      file.expectDurableWrites?.()
+      await file.writeDurablyAsync(text('written'), 0)
+      expect(fs.readFileSync(path, 'utf8')).toBe('written')
+    })
+
     test.runIf(isLinux)('a failure is final as well', async () => {
       const descriptor = fs.openSync('/dev/full', 'r+')
       const writer = new DurableWriter(descriptor, 'path')
@@ -340,6 +366,12 @@ describe('a process', () => {
     const ended = await run(['--import', TSX, program(`${OPEN_AND_WRITE} console.log('idle')`)])
     expect(ended).toEqual({ status: 0, output: 'idle\n' })
     expect(written()).toBe('written')
+  })
+
+  test('ends though durable writes are expected', async () => {
+    const body = `disk.open(path, { mode: 'create' }).expectDurableWrites()`
+    const ended = await run(['--import', TSX, program(body)])
+    expect(ended).toEqual({ status: 0, output: '' })
   })
 
   test('waits for writes that are pending, from the first on', async () => {

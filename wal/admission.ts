@@ -49,8 +49,9 @@ export class Admission {
     this.#limits = limits
   }
 
-  get reservedBytes(): number {
-    return this.#reservedBytes
+  /** How long a segment must be that all who have a reservation fit into. */
+  get promisedSegmentBytes(): number {
+    return SEGMENT_HEADER_SIZE + this.#reservedBytes + this.#limits.emergencyBytes
   }
 
   /** Grants room for a payload, preparing a segment where needed, which blocks. */
@@ -69,8 +70,11 @@ export class Admission {
     for (;;) {
       const need = this.#need(payloadBytes, options)
       if (this.#fits(need)) return this.#grant(need.sizeBytes)
-      if (isTried && !this.#preparation.isRunning) throw refusal(this.#preparation.failure)
-      isTried ||= !this.#preparation.isRunning
+      const { isRunning, isClosed, failure } = this.#preparation
+      if (isClosed) throw new KvError('KV_CLOSED', 'the log is closed', { outcome: 'none' })
+      // Without a failure, somebody else was quicker to take what had been prepared.
+      if (isTried && !isRunning && failure !== undefined) throw refusal(failure)
+      isTried ||= !isRunning
       this.#preparation.start(this.#segmentFor(need))
       await this.#preparation.settled()
     }

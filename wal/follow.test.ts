@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { isKvError } from '../base/errors.ts'
 import { MemoryDisk } from '../disk/memory-disk.ts'
 import { groupOf, openTestLog } from '../proptest/wal/fixture.ts'
 import { followLog } from './follow.ts'
@@ -54,4 +55,33 @@ test('followLog() stops at an abort, and where its segment was dropped', async (
   const late = followLog(log, { disk, fromTxid: 0 }).next()
   await expect(late).rejects.toMatchObject({ code: 'KV_NOT_FOUND' })
   await log.close()
+})
+
+/** Follows from the log's second segment on, which is dropped with all before `until` meanwhile. */
+async function followWhileDropped(isNextDropped: boolean): Promise<{ end: string; last: number }> {
+  const disk = new MemoryDisk()
+  const log = openTestLog(disk)
+  for (let txid = 1; txid <= 60; txid++) await log.append(groupOf(txid))
+  const [, second, third] = log.segments
+  const [behind, next] = [(second?.firstTxid ?? 0) - 1, third?.firstTxid ?? 0]
+  let last = behind
+  try {
+    for await (const group of followLog(log, { disk, fromTxid: behind })) {
+      expect(group).toEqual(groupOf(last + 1))
+      if (last === behind) await log.dropBefore(isNextDropped ? 50 : next)
+      last = group.txid
+      if (last === 60) return { end: 'all', last }
+    }
+    return { end: 'closed', last }
+  } catch (error) {
+    return { end: isKvError(error) ? error.code : String(error), last: last + 1 - next }
+  } finally {
+    await log.close()
+  }
+}
+
+test('followLog() reads the segment that it is in though it is dropped, and goes on behind it', async () => {
+  expect(await followWhileDropped(false)).toEqual({ end: 'all', last: 60 })
+  // The first group of the third segment is the one missing.
+  expect(await followWhileDropped(true)).toEqual({ end: 'KV_NOT_FOUND', last: 0 })
 })

@@ -1,6 +1,9 @@
 /**
  * Follows a log while it is written: yields each group once it is durable, across segments, and
  * waits for more. Never sees what may still be lost.
+ *
+ * A follower holds no segment: one that is dropped while it is read is read to its end, and then,
+ * or before its first group, a follower that is further behind learns that it is too late.
  */
 
 import { CorruptionError, KvError } from '../base/errors.ts'
@@ -26,7 +29,8 @@ export interface FollowOptions {
  * The groups after `fromTxid`, for ever; ends when the log is closed or poisoned and all that is
  * durable was yielded. Groups' bytes stay valid.
  *
- * @throws {KvError} `KV_NOT_FOUND` where the segment was dropped, `KV_CORRUPT`
+ * @throws {KvError} `KV_NOT_FOUND` where the next group's segment was dropped (`Log.dropBefore`),
+ *   `KV_CORRUPT`
  */
 export async function* followLog(
   log: Log,
@@ -45,6 +49,10 @@ export async function* followLog(
   } finally {
     cursor.close()
   }
+}
+
+function dropped(txid: number): KvError {
+  return new KvError('KV_NOT_FOUND', `the log's segment with group ${txid} was dropped`)
 }
 
 /** A place in the segments of a log. */
@@ -78,6 +86,9 @@ class Cursor {
     for (;;) {
       const frame = reader.next()
       if (frame === undefined) {
+        // What it still had open ends here, and what followed is gone.
+        const { segments } = this.#log
+        if (!segments.some((place) => place === this.#place)) throw dropped(this.#txid)
         const reason = `the frame of group ${reader.txid} is damaged`
         throw new CorruptionError(reason, { file: path, offset: reader.offset })
       }
@@ -98,9 +109,7 @@ class Cursor {
     if (this.#reader !== undefined && (place === undefined || place === this.#place)) {
       return this.#reader
     }
-    if (place === undefined) {
-      throw new KvError('KV_NOT_FOUND', `the log's segment with group ${txid} was dropped`)
-    }
+    if (place === undefined) throw dropped(txid)
     this.close()
     const segment = openSegment(this.#disk, place, this.#log.identity)
     const { header, seed, sizeBytes } = segment

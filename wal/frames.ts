@@ -16,7 +16,9 @@ import {
   viewOf,
 } from './format.ts'
 
-const WINDOW_SIZE = 1024 * 1024
+/** Little enough that a core's cache holds it while its frames are read. */
+const WINDOW_SIZE = 128 * 1024
+const LOOK_SIZE = 1024 * 1024
 const NO_WINDOW: FrameWindow = { bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)) }
 
 /** A frame that was read, in the window that holds it. */
@@ -161,9 +163,9 @@ export interface Remains {
 export function lookBehind(file: DiskFile, place: FramePlace): Remains {
   let end = place.offset
   let witness: Remains['witness']
-  for (let start = place.offset; start < place.end; start += WINDOW_SIZE) {
+  for (let start = place.offset; start < place.end; start += LOOK_SIZE) {
     // A head may lie across the end of a window.
-    const sizeMax = WINDOW_SIZE + FRAME_HEADER_SIZE
+    const sizeMax = LOOK_SIZE + FRAME_HEADER_SIZE
     const bytes = new Uint8Array(Math.min(sizeMax, place.end - start))
     const held = bytes.subarray(0, file.read(bytes, start))
     const last = lastNonZero(held)
@@ -190,7 +192,7 @@ function lastNonZero(bytes: Uint8Array): number {
 /** `place.offset` is where `held` begins. */
 function findWitness(file: DiskFile, held: Uint8Array, place: FramePlace): Remains['witness'] {
   const view = viewOf(held)
-  const count = Math.min(held.length - FRAME_HEADER_SIZE, WINDOW_SIZE - FRAME_ALIGNMENT)
+  const count = Math.min(held.length - FRAME_HEADER_SIZE, LOOK_SIZE - FRAME_ALIGNMENT)
   for (let at = 0; at <= count; at += FRAME_ALIGNMENT) {
     const size = probeFrame(view, at)
     if (size === 0 || place.offset + at + size > place.end) continue

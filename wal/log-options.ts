@@ -2,6 +2,7 @@
  * The settings of a log.
  */
 
+import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 
 /**
@@ -23,6 +24,8 @@ export interface LogOptions {
   readonly emergencyBytes?: number | undefined
   /** For salts. */
   readonly random: Random
+  /** For pauses between steps in the background. Default: the system's. */
+  readonly clock?: Clock | undefined
 }
 
 export const SEGMENT_BYTES: number = 64 * 1024 * 1024

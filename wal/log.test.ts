@@ -10,6 +10,8 @@ import {
   recoverOptions,
 } from '../proptest/wal/fixture.ts'
 import type { LogGroup } from '../base/log-group.ts'
+import { frameSize } from './format.ts'
+import { encodeEntries } from './group-writer.ts'
 import { replayLog } from './replay.ts'
 
 function codeOf(body: () => unknown): string {
@@ -262,6 +264,65 @@ describe('Log.reserve()', () => {
     await log.close()
   })
 
+  test('waits on where its room was taken by who could not wait', async () => {
+    const disk = new MemoryDisk()
+    const log = openTestLog(disk, { segmentBytes: 4096 })
+    const waiting = Array.from({ length: 5 }, () => log.reserveAsync(3000))
+    const reservation = log.reserve(3000)
+    const granted = await Promise.all(waiting)
+    disk.setCapacity(disk.usedBytes)
+    const appended: LogGroup[] = []
+    for (const each of [reservation, ...granted]) {
+      const group = groupOf(appended.length + 1, 0, 900)
+      appended.push(group)
+      await log.append(group, each)
+    }
+    await log.close()
+    expect(groupsOf(disk)).toEqual(appended)
+  })
+
+  test('is refused when the log is closed meanwhile', async () => {
+    const log = openTestLog(new MemoryDisk(), { segmentBytes: 4096 })
+    const waiting = Array.from({ length: 3 }, () => rejection(log.reserveAsync(9000)))
+    await log.close()
+    for (const each of waiting) expect(await each).toMatchObject({ code: 'KV_CLOSED' })
+  })
+
+  test('fits() says what is granted without making a segment', async () => {
+    const { disk, operations } = traced()
+    const log = openTestLog(disk, { segmentBytes: 4096, emergencyBytes: 500 })
+    let most = 0
+    for (let txid = 1; txid <= 40; txid++) {
+      // Nothing is prepared in the background any more.
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      for (const payloadBytes of [10, 500, 1500, 3000, 3500, 10_000]) {
+        const fits = log.fits(payloadBytes)
+        if (fits) most = Math.max(most, payloadBytes)
+        if (!fits && txid % 8 !== 0) continue
+        const before = operations.length
+        log.reserve(payloadBytes).release()
+        expect(operations.length === before).toBe(fits)
+      }
+      await log.append(groupOf(txid))
+    }
+    expect(most).toBeGreaterThanOrEqual(3000)
+    expect(log.fits(2 ** 31)).toBe(false)
+    await log.close()
+  })
+
+  test('a segment that is cut leaves room for who has a reservation', async () => {
+    const disk = new MemoryDisk()
+    const log = openTestLog(disk, { segmentBytes: 1024 })
+    const large = groupOf(1, 0, 60_000)
+    await log.append(large, log.reserve(100_000))
+    const reservation = log.reserve(3000)
+    await log.cut()
+    disk.setCapacity(disk.usedBytes)
+    await log.append(groupOf(2, 0, 1000), reservation)
+    await log.close()
+    expect(groupsOf(disk)).toEqual([large, groupOf(2, 0, 1000)])
+  })
+
   test('more than maxPendingBytes waiting is KV_BUSY', async () => {
     const log = openTestLog(new MemoryDisk(), { maxPendingBytes: 1000 })
     const reservation = log.reserve(800)
@@ -283,6 +344,37 @@ describe('segments', () => {
     await log.append(groupOf(2))
     await log.close()
     expect(groupsOf(disk)).toEqual(groups(2))
+  })
+
+  test('cut() to a small one leaves little to read, and does nothing where it is small', async () => {
+    const disk = new MemoryDisk()
+    const log = openTestLog(disk, { segmentBytes: 64 * 1024 * 1024 })
+    const first = log.segments.length
+    await log.append(groupOf(1))
+    await log.cut({ isSmall: true })
+    expect(log.segments.length).toBe(first)
+    await log.cut()
+    await log.append(groupOf(2))
+    await log.cut({ isSmall: true })
+    await log.cut({ isSmall: true })
+    const sizes = log.segments.map(({ path }) => disk.readFile(path).length / 1024 / 1024)
+    expect(sizes).toEqual([1, 4, 1])
+    await log.close()
+    expect(groupsOf(disk)).toEqual(groups(2))
+  })
+
+  test('appendedBytes counts the frames, and what recovery found', async () => {
+    const disk = new MemoryDisk()
+    const log = openTestLog(disk, { segmentBytes: 65_536 })
+    const before = log.appendedBytes
+    for (const group of groups(20)) await log.append(group)
+    const frames = groups(20).map(({ entries }) => frameSize(encodeEntries(entries).length))
+    const sum = frames.reduce((total, size) => total + size, 0)
+    expect(log.appendedBytes - before).toBe(sum)
+    await log.close()
+    const next = openTestLog(disk, { segmentBytes: 65_536 })
+    expect(next.appendedBytes).toBeGreaterThanOrEqual(sum)
+    await next.close()
   })
 
   test('dropBefore() removes what is older, or archives it, durably', async () => {

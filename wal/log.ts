@@ -18,28 +18,28 @@
  */
 
 import { assert } from '../base/assert.ts'
+import { systemClock } from '../base/clock.ts'
 import { KvError, withOutcome } from '../base/errors.ts'
-import type { Random } from '../base/random.ts'
-import type { Disk } from '../disk/disk.ts'
 import { Admission, mustBeRecordable } from './admission.ts'
 import type { Reservation, ReserveOptions } from './admission.ts'
 import { Batch } from './batch.ts'
 import type { LogIdentity } from './format.ts'
-import { SEGMENT_HEADER_SIZE, frameSize } from './format.ts'
-import { measureEntries, writeEntries } from './group-writer.ts'
+import { frameSize } from './format.ts'
+import { measureEntries } from './group-writer.ts'
 import type { LogGroup } from '../base/log-group.ts'
 import {
   EMERGENCY_BYTES,
   FIRST_SEGMENT_BYTES,
-  GROWTH,
   MAX_PENDING_BYTES,
   SEGMENT_BYTES,
 } from './log-options.ts'
 import type { LogOptions, SyncMode } from './log-options.ts'
 import type { LogStart } from './log-start.ts'
+import { LogTail } from './log-tail.ts'
 import { Preparation } from './preparation.ts'
 import { QueuedBatch } from './queued-batch.ts'
-import { Segment, writeDurably } from './segment.ts'
+import type { Segment } from './segment.ts'
+import { writeDurably } from './segment.ts'
 import type { SegmentList, SegmentPlace } from './segment-list.ts'
 import { SpareRooms } from './spare-rooms.ts'
 import { Waiters } from './waiters.ts'
@@ -51,9 +51,6 @@ export class Log {
   readonly directory: string
   readonly identity: LogIdentity
   readonly syncMode: SyncMode
-  readonly #disk: Disk
-  readonly #random: Random
-  readonly #segmentBytes: number
   readonly #preparation: Preparation
   readonly #admission: Admission
   readonly #segments: SegmentList
@@ -61,11 +58,8 @@ export class Log {
   #queue: QueuedBatch[] = []
   /** The one being written, which all frames before the queue are in. */
   #current: Segment
-  /** The one frames are laid out in: the current one or one to come. */
-  #tail: Segment
-  #tailOffset: number
-  #chain: number
-  #lastTxid: number
+  /** In the current segment or one to come. */
+  readonly #tail: LogTail
   #writtenThrough: number
   #syncedThrough: number
   #pendingBytes = 0
@@ -82,32 +76,29 @@ export class Log {
   #retired: Segment[] = []
 
   constructor(start: LogStart, options: LogOptions) {
-    this.#disk = start.disk
     this.directory = start.directory
     this.identity = start.identity
     this.syncMode = options.syncMode
-    this.#random = options.random
-    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     this.#segments = start.segments
     this.#current = start.segment
-    this.#tail = start.segment
-    this.#tailOffset = start.offset
-    this.#chain = start.chain
-    this.#lastTxid = start.lastTxid
+    const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    this.#tail = new LogTail(start, options.random, segmentBytes)
     this.#writtenThrough = start.lastTxid
     this.#syncedThrough = start.lastTxid
     this.#appendedBytes = start.heldBytes
-    this.#preparation = new Preparation(start.disk, start.directory)
+    const clock = options.clock ?? systemClock
+    this.#preparation = new Preparation(start.disk, start.directory, clock)
     this.#admission = new Admission(this, this.#preparation, {
       maxPendingBytes: options.maxPendingBytes ?? MAX_PENDING_BYTES,
       emergencyBytes:
-        options.emergencyBytes ?? Math.min(EMERGENCY_BYTES, Math.floor(this.#segmentBytes / 8)),
+        options.emergencyBytes ?? Math.min(EMERGENCY_BYTES, Math.floor(segmentBytes / 8)),
     })
+    if (this.syncMode === 'full') this.#current.file.expectDurableWrites?.()
   }
 
   /** The newest group appended. */
   get lastTxid(): number {
-    return this.#lastTxid
+    return this.#tail.lastTxid
   }
 
   /** The newest group known to be on the disk. */
@@ -121,12 +112,11 @@ export class Log {
   }
 
   get leftBytes(): number {
-    return this.#tail.sizeBytes - this.#tailOffset
+    return this.#tail.leftBytes
   }
 
   get nextSegmentBytes(): number {
-    const grown = Math.max(FIRST_SEGMENT_BYTES, this.#tail.sizeBytes * GROWTH)
-    return Math.min(this.#segmentBytes, grown)
+    return this.#tail.nextSegmentBytes
   }
 
   /** Bytes appended since it was opened, and held then that the database didn't have. */
@@ -208,11 +198,11 @@ export class Log {
       if (!queued.isInFlight) this.#spares.keep(queued.batch)
       this.#complete(queued)
     }
-    if (isSynced) this.#noteSynced(this.#lastTxid)
+    if (isSynced) this.#noteSynced(this.#tail.lastTxid)
   }
 
   /** Resolves when what is appended up to `txid` is on the disk, whatever `syncMode` says. */
-  async flush(txid: number = this.#lastTxid): Promise<void> {
+  async flush(txid: number = this.#tail.lastTxid): Promise<void> {
     this.#mustBeOpen()
     while (this.#syncedThrough < txid) {
       this.#isSyncWanted = this.syncMode !== 'full'
@@ -228,10 +218,11 @@ export class Log {
   async cut(options: { readonly isSmall?: boolean } = {}): Promise<void> {
     this.#mustBeOpen()
     const { isSmall = false } = options
-    if (isSmall && this.#tail.sizeBytes <= FIRST_SEGMENT_BYTES) return
+    if (isSmall && this.#tail.segment.sizeBytes <= FIRST_SEGMENT_BYTES) return
     if (isSmall) await this.#preparation.drop()
-    if (this.#tailOffset > SEGMENT_HEADER_SIZE) {
-      const sizeBytes = isSmall ? FIRST_SEGMENT_BYTES : this.nextSegmentBytes
+    if (!this.#tail.isEmpty) {
+      const wanted = isSmall ? FIRST_SEGMENT_BYTES : this.nextSegmentBytes
+      const sizeBytes = Math.max(wanted, this.#admission.promisedSegmentBytes)
       // A full disk is met here, where it harms nobody.
       const prepared = await this.#preparation.take(sizeBytes)
       this.#preparation.giveBack(prepared)
@@ -239,13 +230,15 @@ export class Log {
       this.#planSegment(0)
       this.#newQueued().isSealed = true
     }
-    const segment = this.#tail
+    const { segment } = this.#tail
     while (!segment.isEntered) await this.#pumped()
   }
 
   /**
    * Drops the segments that hold nothing from `txid` on: removes them, or moves them into
    * `archive`, a directory of the same file system. Returns their names once that is durable.
+   * Followers are not asked: whoever must not lose a segment passes no `txid` beyond what each has
+   * seen. One that is behind reads the segment it is in to the end, then gets `KV_NOT_FOUND`.
    */
   async dropBefore(txid: number, archive?: string): Promise<readonly string[]> {
     this.#mustBeOpen()
@@ -280,7 +273,7 @@ export class Log {
   async #close(): Promise<void> {
     try {
       if (this.#poison === undefined) await this.#flushRest()
-      else if (this.syncMode !== 'full' && this.#syncedThrough < this.#lastTxid) {
+      else if (this.syncMode !== 'full' && this.#syncedThrough < this.#tail.lastTxid) {
         throw withOutcome(this.#poison.cause, 'unknown')
       }
     } finally {
@@ -288,13 +281,13 @@ export class Log {
       this.#waiters.wake()
       await this.#preparation.close()
       this.#closeRetired()
-      this.#tail.close()
+      this.#tail.segment.close()
       this.#current.close()
     }
   }
 
   async #flushRest(): Promise<void> {
-    while (this.#syncedThrough < this.#lastTxid || this.#queue.length > 0) {
+    while (this.#syncedThrough < this.#tail.lastTxid || this.#queue.length > 0) {
       this.#isSyncWanted = this.syncMode !== 'full'
       await this.#pumped()
     }
@@ -316,7 +309,10 @@ export class Log {
   #enqueue(group: LogGroup, reservation: Reservation | undefined): QueuedBatch {
     this.#mustBeOpen()
     const { txid } = group
-    assert(txid === this.#lastTxid + 1, () => `group ${txid} after group ${this.#lastTxid}`)
+    assert(
+      txid === this.#tail.lastTxid + 1,
+      () => `group ${txid} after group ${this.#tail.lastTxid}`,
+    )
     const payload = measureEntries(group.entries)
     mustBeRecordable(payload.byteCount)
     reservation?.release()
@@ -324,25 +320,18 @@ export class Log {
     if (size > this.leftBytes) this.#planSegment(size)
     const last = this.#queue.at(-1)
     const isOpen = last !== undefined && !last.isSealed && last.batch.size < BATCH_BYTES
-    const queued = isOpen && last.segment === this.#tail ? last : this.#newQueued()
-    const { batch } = queued
-    const at = batch.begin(payload.byteCount)
-    writeEntries(group.entries, payload, batch.room, at)
-    const { byteCount: payloadSize } = payload
-    const head = { payloadSize, chainIn: this.#chain, txid, syncedThrough: this.#syncedThrough }
-    this.#chain = batch.end(head, this.#tail.seed)
+    const queued = isOpen && last.segment === this.#tail.segment ? last : this.#newQueued()
+    this.#tail.add(queued.batch, group, payload, this.#syncedThrough)
     queued.lastTxid = txid
-    this.#lastTxid = txid
-    this.#tailOffset += size
     this.#pendingBytes += size
     this.#appendedBytes += size
-    if (this.leftBytes < this.#tail.sizeBytes / 2) this.#preparation.start(this.nextSegmentBytes)
+    this.#tail.lookAhead(this.#preparation)
     return queued
   }
 
   #newQueued(): QueuedBatch {
-    const batch = new Batch(this.#tailOffset, this.#spares.take())
-    const queued = new QueuedBatch(batch, this.#tail, this.#lastTxid)
+    const batch = new Batch(this.#tail.offset, this.#spares.take())
+    const queued = new QueuedBatch(batch, this.#tail.segment, this.#tail.lastTxid)
     this.#queue.push(queued)
     return queued
   }
@@ -351,21 +340,7 @@ export class Log {
   #planSegment(size: number): void {
     const last = this.#queue.at(-1)
     if (last !== undefined) last.isSealed = true
-    const needed = SEGMENT_HEADER_SIZE + size
-    const ready = this.#preparation.takeReady(needed)
-    const header = {
-      ...this.identity,
-      sequence: this.#tail.header.sequence + 1,
-      firstTxid: this.#lastTxid + 1,
-      syncedThrough: this.#lastTxid,
-      chainIn: this.#chain,
-      salt: this.#random.u32(),
-      sizeBytes: ready?.sizeBytes ?? Math.max(this.nextSegmentBytes, needed),
-    }
-    const segment = new Segment(this.#disk, this.directory, header)
-    if (ready !== undefined) segment.attach(ready)
-    this.#tail = segment
-    this.#tailOffset = SEGMENT_HEADER_SIZE
+    this.#tail.plan(size, this.#preparation)
   }
 
   #startPump(): void {

@@ -2,30 +2,40 @@
  * Prepares the segment to come: zero-filled under a temporary name and synced, so that a write to
  * it changes bytes only and can't run out of space.
  *
- * One file is ready at a time, or being filled in the background. A full disk is remembered: who
+ * One file is ready at a time, or being filled in the background, slowly unless somebody waits for
+ * it: the disk is for others meanwhile. A full disk is remembered: who
  * asks then is refused at once, and another try begins in the background.
  */
 
 import { AssertionError, assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Disk, DiskFile } from '../disk/disk.ts'
 import { isTemporaryName, temporaryName } from './format.ts'
 import type { Prepared } from './segment.ts'
 
-/** What is written and synced at a time, so that other syncs are not held up. */
-const STEP: Uint8Array = new Uint8Array(1024 * 1024)
+/**
+ * What is written and synced at a time, and how long the disk is others' then. A sync that comes
+ * in between waits for what is being written: see docs/decisions/0007.
+ */
+const STEP: Uint8Array = new Uint8Array(256 * 1024)
+const PAUSE_MS = 2
 
 export class Preparation {
   readonly #disk: Disk
   readonly #directory: string
+  readonly #clock: Clock
   #ready: Prepared | undefined
   #running: Promise<void> | undefined
   #failure: unknown
   #count = 0
+  #isHurried = false
+  #endPause: (() => void) | undefined
   #isClosed = false
 
-  constructor(disk: Disk, directory: string) {
+  constructor(disk: Disk, directory: string, clock: Clock) {
     this.#disk = disk
     this.#directory = directory
+    this.#clock = clock
   }
 
   /** Length of the file that is ready; 0 where none is. */
@@ -37,6 +47,10 @@ export class Preparation {
     return this.#running !== undefined
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** Why the last try failed; undefined after one that didn't. */
   get failure(): unknown {
     return this.#failure
@@ -45,13 +59,21 @@ export class Preparation {
   /** Begins to fill a file in the background, unless one is being filled or is ready. */
   start(sizeBytes: number): void {
     if (this.#running !== undefined || this.readySizeBytes >= sizeBytes || this.#isClosed) return
+    this.#isHurried = false
     this.#running = this.#fill(sizeBytes).finally(() => {
       this.#running = undefined
     })
   }
 
-  /** Resolves when nothing is being filled. Never rejects: see `failure`. */
+  /** What is being filled is needed soon: without pauses from now on. */
+  hurry(): void {
+    this.#isHurried = true
+    this.#endPause?.()
+  }
+
+  /** Hurries; resolves when nothing is being filled. Never rejects: see `failure`. */
   async settled(): Promise<void> {
+    this.hurry()
     await this.#running
   }
 
@@ -136,6 +158,7 @@ export class Preparation {
       for (let done = 0; done < sizeBytes && !this.#isClosed; done += STEP.length) {
         await file.writeAsync(STEP.subarray(0, Math.min(STEP.length, sizeBytes - done)), done)
         await file.syncAsync('data')
+        if (done + STEP.length < sizeBytes) await this.#pause()
       }
       await file.syncAsync('full')
       this.#failure = undefined
@@ -145,6 +168,18 @@ export class Preparation {
       assert(error !== undefined, 'a failure has a reason')
       if (file !== undefined) this.#discard(file)
     }
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#isHurried) return
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.setTimer(PAUSE_MS, resolve)
+      this.#endPause = () => {
+        cancel()
+        resolve()
+      }
+    })
+    this.#endPause = undefined
   }
 
   #discard(file: DiskFile): void {

@@ -16,6 +16,7 @@
  * Properties run with one fixed seed here, so a canary is caught every time or never.
  */
 
+import { LOG_CANARIES } from './log-canaries.ts'
 import { LOGGED_CANARIES } from './logged-canaries.ts'
 import { STORE_CANARIES } from './store-canaries.ts'
 
@@ -30,6 +31,7 @@ export interface Canary {
 }
 
 export const CANARIES: readonly Canary[] = [
+  ...LOG_CANARIES,
   ...LOGGED_CANARIES,
   ...STORE_CANARIES,
   {

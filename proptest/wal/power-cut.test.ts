@@ -6,9 +6,19 @@ test('the log keeps what it acknowledged and showed, wherever the power is cut',
   const tally = newTally()
   const cases = effort({ smoke: 1500, ci: 20_000, soak: 400_000 })
   for (let workload = seed >>> 0; tally.images < cases; workload++) {
-    await sweep(workload, 25, tally)
+    await sweep(workload, { cutsMax: 25, mix: 'any' }, tally)
   }
   // A run that never met a case proves nothing about it.
   const unmet = Object.entries(tally).filter(([, count]) => count === 0)
   expect(unmet).toEqual([])
+})
+
+test('the blocking path overtakes writes under way, wherever the power is cut', async () => {
+  const tally = newTally()
+  const cases = effort({ smoke: 800, ci: 6000, soak: 400_000 })
+  for (let workload = seed >>> 0; tally.images < cases; workload++) {
+    await sweep(workload, { cutsMax: Infinity, mix: 'bothPaths' }, tally)
+  }
+  expect(tally.overtaken).toBeGreaterThan(cases / 10)
+  expect(tally.lost).toBeGreaterThan(0)
 })

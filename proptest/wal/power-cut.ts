@@ -46,6 +46,8 @@ export interface Tally {
   kills: number
   severalSegments: number
   dropped: number
+  /** The blocking path found writes under way. */
+  overtaken: number
 }
 
 export function newTally(): Tally {
@@ -59,19 +61,28 @@ export function newTally(): Tally {
     kills: 0,
     severalSegments: 0,
     dropped: 0,
+    overtaken: 0,
   }
 }
 
+/**
+ * What a life is made of. `bothPaths`: appends, and the blocking path while they are at any of
+ * their steps.
+ */
+export type Mix = 'any' | 'bothPaths'
+
 interface Workload {
   readonly seed: number
+  readonly mix: Mix
   readonly syncMode: SyncMode
   readonly segmentBytes: number
 }
 
-function workloadOf(seed: number): Workload {
+function workloadOf(seed: number, mix: Mix): Workload {
   const random = new Random(seed)
   return {
     seed,
+    mix,
     syncMode: random.pick(['full', 'full', 'full', 'os', 'none'] as const),
     segmentBytes: random.pick([1024, 2048, 4096, 16_384]),
   }
@@ -107,7 +118,8 @@ async function live(disk: MemoryDisk, life: Life, options: LiveOptions): Promise
   const { random, workload, tally } = options
   const log = reopen(disk, life, workload, tally)
   for (let steps = random.between(1, 8); steps > 0; steps--) {
-    await step(log, life, options)
+    if (workload.mix === 'bothPaths') await mixedStep(log, life, options)
+    else await step(log, life, options)
   }
   // A log that is left open goes on: nobody may open it again beside it.
   if (!options.isLast || random.chance(0.5)) {
@@ -139,7 +151,10 @@ async function step(log: Log, life: Life, options: StepOptions): Promise<void> {
       wait.catch(() => {})
       waits.push(wait)
     }
-    if (random.chance(0.3)) appendSync(log, life, options)
+    if (random.chance(0.3)) {
+      tally.overtaken++
+      appendSync(log, life, options)
+    }
     await allOf(waits)
   } else if (kind < 7) appendSync(log, life, options)
   else if (kind === 7) {
@@ -152,6 +167,40 @@ async function step(log: Log, life: Life, options: StepOptions): Promise<void> {
     life.checkpoint = random.between(life.checkpoint, life.appended.length)
     tally.dropped += (await log.dropBefore(life.checkpoint + 1)).length
   }
+}
+
+/** Appends, and before they are done the blocking path, at whatever step they are. */
+async function mixedStep(log: Log, life: Life, options: StepOptions): Promise<void> {
+  const { random, workload, tally } = options
+  const isFull = workload.syncMode === 'full'
+  const waits: Promise<void>[] = []
+  for (let rounds = random.between(1, 3); rounds > 0; rounds--) {
+    for (let count = random.between(1, 3); count > 0; count--) {
+      const { group, txid } = next(life, random)
+      const wait = log.append(group).then(() => acknowledge(life, txid, isFull))
+      wait.catch(() => {})
+      waits.push(wait)
+    }
+    if (random.chance(0.2)) waits.push(cutQuietly(log))
+    for (let turns = random.below(7); turns > 0; turns--) await nextTurn()
+    if (log.pendingBytes > 0) tally.overtaken++
+    if (random.chance(0.7)) appendSync(log, life, options)
+    else {
+      log.flushSync()
+      acknowledge(life, life.appended.length, true)
+    }
+  }
+  await allOf(waits)
+}
+
+function cutQuietly(log: Log): Promise<void> {
+  const cut = log.cut()
+  cut.catch(() => {})
+  return cut
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 function appendSync(log: Log, life: Life, options: StepOptions): void {
@@ -199,10 +248,16 @@ function newLife(): Life {
 }
 
 /** Runs one workload with a cut at each of `cutsMax` of its operations, in one to three lives. */
-export async function sweep(seed: number, cutsMax: number, tally: Tally): Promise<void> {
-  const workload = workloadOf(seed)
+export async function sweep(
+  seed: number,
+  options: { readonly cutsMax: number; readonly mix: Mix },
+  tally: Tally,
+): Promise<void> {
+  const { cutsMax } = options
+  const workload = workloadOf(seed, options.mix)
   const whole = new MemoryDisk({ seed })
-  const lives = new Random(seed).between(1, 3)
+  // One life has operations enough where each is a cut point.
+  const lives = cutsMax === Infinity ? 1 : new Random(seed).between(1, 3)
   await runLives(whole, newLife(), { seed, lives, workload, tally: newTally() })
   const operations = Array.from({ length: whole.operationCount }, (_, i) => i + 1)
   if (operations.length > cutsMax) new Random(seed + 1).shuffle(operations).length = cutsMax
