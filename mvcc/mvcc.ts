@@ -83,9 +83,9 @@ interface GroupHost {
 }
 
 export class WriteGroup {
+  readonly tx: Tx
   readonly #mvcc: Mvcc
   readonly #host: GroupHost
-  readonly #tx: Tx
   readonly #timeMs: number
   readonly #rows: Rows
   readonly #before: number
@@ -100,7 +100,7 @@ export class WriteGroup {
   ) {
     this.#mvcc = mvcc
     this.#host = host
-    this.#tx = tx
+    this.tx = tx
     this.#timeMs = timeMs
     this.#rows = new Rows(tx, mvcc.file)
     this.#before = mvcc.revision
@@ -130,7 +130,7 @@ export class WriteGroup {
     if (this.#mvcc.revision >= MAIN_MAX) {
       throw new KvError('KV_NO_SPACE', 'the store has used up its revisions')
     }
-    this.#tx.journal?.begin(this.#mvcc.revision + 1, this.#timeMs)
+    this.tx.journal?.begin(this.#mvcc.revision + 1, this.#timeMs)
     const txn = new WriteTxn(this.#mvcc, this.#rows)
     try {
       const result = work(txn)

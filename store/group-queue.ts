@@ -286,14 +286,14 @@ export class GroupQueue {
    */
   #runGroup(pacer: Pacer | undefined): Need | undefined {
     const size = this.#groupSize()
-    let tx: Tx
+    let writing: WriteGroup
     try {
-      tx = this.#database.engine.beginNow({ writable: true })
+      writing = this.#begin()
     } catch (error) {
       this.#rejectQueue(error)
       return undefined
     }
-    const writing = this.#mvcc.beginGroup(tx, this.#timeMs())
+    const { tx } = writing
     const ran: Ran[] = []
     try {
       while (ran.length < size) {
@@ -306,7 +306,7 @@ export class GroupQueue {
       } else {
         const need = this.#needOf(tx, ran)
         if (need !== undefined) {
-          undo(tx, writing)
+          undo(writing)
           return need
         }
         this.#release()
@@ -314,7 +314,7 @@ export class GroupQueue {
         this.#follow(ran, this.#durable)
       }
     } catch (error) {
-      undo(tx, writing)
+      undo(writing)
       this.#broke(error, size)
       return undefined
     }
@@ -322,6 +322,17 @@ export class GroupQueue {
     this.#take(ran.length)
     this.#database.committed()
     return undefined
+  }
+
+  /** Reads the roots, and so may fail where the disk does. */
+  #begin(): WriteGroup {
+    const tx = this.#database.engine.beginNow({ writable: true })
+    try {
+      return this.#mvcc.beginGroup(tx, this.#timeMs())
+    } catch (error) {
+      tx.rollback()
+      throw error
+    }
   }
 
   #timeMs(): number {
@@ -393,13 +404,13 @@ export class GroupQueue {
   /** One write, blocking; or the room that its record lacks, and then nothing has changed. */
   #runSync<T>(write: Write<T>): { readonly result: T } | { readonly byteCount: number } {
     const database = this.#database
-    const tx = database.engine.beginNow({ writable: true })
-    const writing = this.#mvcc.beginGroup(tx, this.#timeMs())
+    const writing = this.#begin()
+    const { tx } = writing
     try {
       const result = writing.run(write.run)
       const byteCount = recordBytes(tx)
       if (writing.isChanged && !database.fits(byteCount)) {
-        undo(tx, writing)
+        undo(writing)
         return { byteCount }
       }
       // Also what it read, where it wrote nothing.
@@ -411,7 +422,7 @@ export class GroupQueue {
       database.committed()
       return { result }
     } catch (error) {
-      if (writing.isOpen) undo(tx, writing)
+      if (writing.isOpen) undo(writing)
       if (error instanceof AssertionError || !database.engine.isSound) {
         this.#poison ??= { cause: error }
       }
@@ -441,7 +452,7 @@ function recordBytes(tx: Tx): number {
   return tx.journal.byteCount
 }
 
-function undo(tx: Tx, writing: WriteGroup): void {
-  tx.rollback()
+function undo(writing: WriteGroup): void {
+  writing.tx.rollback()
   writing.rollback()
 }

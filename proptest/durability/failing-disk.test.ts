@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Random } from '../../base/random.ts'
 import { effort, seed } from '../effort.ts'
-import { failAt, fillUp, newTally, operationsOf } from './failing-disk.ts'
+import { failAt, failReads, fillUp, newTally, operationsOf, readsOf } from './failing-disk.ts'
 
 test('whichever operation fails, what was acknowledged is there and what was refused is not', async () => {
   const tally = newTally()
@@ -44,4 +44,24 @@ test('a disk that is full refuses what has no room, and loses and poisons nothin
   expect(tally.poisoned).toBe(0)
   expect(tally.unknown).toBe(0)
   expect(tally.refused).toBeGreaterThan(0)
+})
+
+test('whichever read fails, the call that met it rejects, and nothing is lost', async () => {
+  const tally = newTally()
+  const random = new Random(seed >>> 0)
+  const cases = effort({ smoke: 60, ci: 2000, soak: 30_000 })
+  while (tally.cases < cases) {
+    const workload = random.u32()
+    const reads = await readsOf(workload)
+    for (let i = Math.min(reads, 12); i > 0; i--) {
+      const failure = { skip: random.below(reads), times: random.pick([1, 2, Infinity]) }
+      try {
+        await failReads(workload, failure, tally)
+      } catch (error) {
+        throw new Error(`workload ${workload}, ${JSON.stringify(failure)}`, { cause: error })
+      }
+    }
+  }
+  expect(tally.refused).toBeGreaterThan(0)
+  expect(tally.unknown).toBe(0)
 })

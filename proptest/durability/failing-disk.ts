@@ -140,8 +140,19 @@ interface Run {
   readonly random: Random
 }
 
+/** Called when the store is open, and when the work is done, before it is looked at. */
+interface Moments {
+  readonly opened?: () => void
+  readonly worked?: () => void
+}
+
 /** Opens, works, closes; returns what may be found afterwards. */
-async function runOn(disk: MemoryDisk, { form, random }: Run, tally: Tally): Promise<History> {
+async function runOn(
+  disk: MemoryDisk,
+  { form, random }: Run,
+  tally: Tally,
+  moments: Moments = {},
+): Promise<History> {
   const history = new History()
   let store: BuiltLocalStore
   try {
@@ -151,8 +162,10 @@ async function runOn(disk: MemoryDisk, { form, random }: Run, tally: Tally): Pro
     tally.openingsFailed++
     return history
   }
+  moments.opened?.()
   const outcomes = new Outcomes(history)
   await work(store, outcomes, form, random)
+  moments.worked?.()
   const isPoisoned = outcomes.isPoisoned || (await isPoisonedBehind(store, history, random))
   if (isPoisoned) tally.poisoned++
   if (outcomes.refused === 0) tally.unnoticed++
@@ -202,6 +215,45 @@ export async function failAt(seed: number, failure: FailureCase, tally: Tally): 
   const run = { form, random: chance }
   await claimReopens(disk.clone(), history.copy(), run)
   await claimReopens(disk.afterPowerLoss(chance, chance.pick(['nothing', 'random'])), history, run)
+}
+
+/** How many reads a workload takes on a sound disk once its store is open. */
+export async function readsOf(seed: number): Promise<number> {
+  let reads = 0
+  const disk = new MemoryDisk({
+    seed,
+    trace: ({ kind }) => {
+      if (kind === 'read') reads++
+    },
+  })
+  const run = { form: failureForm(seed), random: new Random(seed).fork() }
+  await runOn(disk, run, newTally(), {
+    opened: () => {
+      reads = 0
+    },
+  })
+  return reads
+}
+
+/** Once the store is open, `times` reads fail after `skip` that don't. */
+export async function failReads(
+  seed: number,
+  failure: { readonly skip: number; readonly times: number },
+  tally: Tally,
+): Promise<void> {
+  tally.cases++
+  const form = failureForm(seed)
+  const random = new Random(seed).fork()
+  const disk = new MemoryDisk({ seed })
+  let mend = (): void => {}
+  const history = await runOn(disk, { form, random }, tally, {
+    opened: () => {
+      mend = disk.injectFault({ kind: 'read', code: 'EIO', ...failure })
+    },
+    worked: () => mend(),
+  })
+  const run = { form, random: new Random(seed * 4096 + failure.skip) }
+  await claimReopens(disk.clone(), history, run)
 }
 
 /** The disk has room for `capacityBytes` and no more, until it has. */
