@@ -3,7 +3,6 @@
  * in silence.
  */
 
-const LONE_SURROGATE = /\p{Surrogate}/u
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
@@ -12,7 +11,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  */
 export function toBytes(value: unknown, name: string): Uint8Array {
   if (typeof value === 'string') {
-    if (LONE_SURROGATE.test(value)) {
+    if (!value.isWellFormed()) {
       throw new TypeError(`${name}: the string has a lone surrogate, which UTF-8 can't carry`)
     }
     return Buffer.from(value, 'utf8')

@@ -63,7 +63,7 @@ export class Bucket {
     this.#sequence = sequence
     this.#outer = place?.parent
     this.#openedRoot = tree.rootPgid
-    if (place !== undefined) this.#stand(place)
+    if (place !== undefined && tx.journal !== undefined) this.#place = ownPlace(place)
   }
 
   /** The names that lead here from the top level, as the log has them: where there is a journal. */
@@ -75,9 +75,9 @@ export class Bucket {
     return (this.#path = names.reverse())
   }
 
-  #stand({ parent, name }: Place): void {
+  #stand(place: Place): void {
     if (this.tx.journal === undefined) return
-    this.#place = { parent, name: new Uint8Array(name) }
+    this.#place = ownPlace(place)
     const stack: Bucket[] = [this]
     for (let b = stack.pop(); b !== undefined; b = stack.pop()) {
       b.#path = undefined
@@ -184,7 +184,7 @@ export class Bucket {
   bucket(name: string | Uint8Array): Bucket | undefined {
     const bytes = toBytes(name, 'name')
     this.mustBeOpen()
-    const known = this.children.get(mapKey(bytes))
+    const known = this.children.size > 0 ? this.children.get(mapKey(bytes)) : undefined
     if (known !== undefined) return known
     const index = this.tree.find(bytes)
     if (index < 0 || !(this.tree.leaf as Page).isBucket(index)) return undefined
@@ -390,6 +390,11 @@ export class Bucket {
       throw inner.tx.pages.pager.corruption(rootPgid, 'a bucket inside leads back to it')
     }
   }
+}
+
+/** With bytes of its own: the caller may use its again. */
+function ownPlace({ parent, name }: Place): Place {
+  return { parent, name: copyRange(name.buffer, name.byteOffset, name.length) }
 }
 
 export function mapKey(name: Uint8Array): string {

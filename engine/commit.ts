@@ -165,10 +165,13 @@ export class CommitPlan {
     }
   }
 
-  /** Of step 1, for a commit that goes into a log: the freelist stays as the last checkpoint's. */
-  skipFreelist(): void {
+  /**
+   * Of step 1, for a commit that goes into a log: the freelist stays as the last checkpoint's.
+   * `isChecked`: `mustBeFreedOnce` was called, and all is freed that will be.
+   */
+  skipFreelist(isChecked = false): void {
     this.#freeRest()
-    this.#mustBeFreedOnce()
+    if (!isChecked) this.mustBeFreedOnce()
   }
 
   /** Of step 1: the freelist, and with it where the file ends. */
@@ -194,7 +197,7 @@ export class CommitPlan {
   }
 
   /** As `#freedOnce`, without the set, which takes a bit for each page of the file. */
-  #mustBeFreedOnce(): void {
+  mustBeFreedOnce(): void {
     const { freelist, pager } = this.#core
     const { freedRuns } = this.#tx.pages
     if (freedRuns.length > FEW_RUNS * 2) {

@@ -20,9 +20,9 @@ export interface BucketHeader {
 
 /** The header of the bucket that element `index` of a leaf holds. */
 export function readBucketHeader(leaf: Page, index: number): BucketHeader {
-  const start = leaf.bytes.byteOffset + leaf.valueStart(index)
-  const view = new DataView(leaf.bytes.buffer, start, BUCKET_HEADER_SIZE)
-  return { rootPgid: readU64(view, 0), sequence: view.getBigUint64(8, true) }
+  const start = leaf.valueStart(index)
+  const { view } = leaf
+  return { rootPgid: readU64(view, start), sequence: view.getBigUint64(start + 8, true) }
 }
 
 /** What is wrong with the inline page `[base, base + size)`, or undefined. */

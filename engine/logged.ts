@@ -16,9 +16,9 @@
  */
 
 import { assert } from '../base/assert.ts'
-import { KvError } from '../base/errors.ts'
+import { KvError, withOutcome } from '../base/errors.ts'
 import type { LogGroup } from '../base/log-group.ts'
-import { planInMemory } from './commit.ts'
+import { CommitPlan, planInMemory } from './commit.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { Core } from './core.ts'
 import { Journal } from './journal.ts'
@@ -70,8 +70,37 @@ export class Logged {
 
   /** Commits `tx`: the head moves at once, and the promise resolves when that is durable. */
   commit(tx: Tx): Promise<void> {
+    if (!tx.pages.mayMerge) return this.#commitAhead(tx)
     const meta = this.#advance(tx)
     return this.append(meta, tx.journal?.entries() ?? [])
+  }
+
+  /**
+   * As `commit`: the record is on its way while the pages are made. For what can't fail at that
+   * but by a fault of ours: what the log holds is done again when the file is opened next.
+   */
+  #commitAhead(tx: Tx): Promise<void> {
+    const plan = new CommitPlan(this.#core, tx)
+    plan.mustBeFreedOnce()
+    let recorded: Promise<void>
+    try {
+      const entries = tx.journal?.entries() ?? []
+      recorded = this.#mustFindLog().append({ txid: tx.id, entries })
+    } catch (error) {
+      this.#core.poisonWith(error)
+      throw error
+    }
+    try {
+      plan.build()
+      plan.skipFreelist(true)
+      plan.settleInMemory()
+    } catch (error) {
+      recorded.catch(() => {})
+      this.#core.poisonWith(error)
+      throw withOutcome(error, 'unknown')
+    }
+    this.#begin(plan.meta)
+    return this.#follow(recorded, plan.meta)
   }
 
   /** As `commit`, blocking until it is durable. */
@@ -109,19 +138,25 @@ export class Logged {
   /** A head that needs no more than a record. */
   append(meta: Meta, entries: LogGroup['entries']): Promise<void> {
     this.#begin(meta)
-    const durable = this.#appendTo(this.#mustFindLog(), { txid: meta.txid, entries }, meta)
-    this.#last = durable.catch(() => {})
-    return durable
+    return this.#follow(this.#appendTo(this.#mustFindLog(), { txid: meta.txid, entries }), meta)
   }
 
-  async #appendTo(log: CommitLog, group: LogGroup, meta: Meta): Promise<void> {
-    try {
-      await log.append(group)
-    } catch (error) {
-      this.#core.poisonWith(error)
-      throw error
-    }
-    this.#settle(meta)
+  /** What the log throws at once is a rejection, too. */
+  async #appendTo(log: CommitLog, group: LogGroup): Promise<void> {
+    await log.append(group)
+  }
+
+  /** `recorded` settles when the record of `meta` is durable, or lost. */
+  #follow(recorded: Promise<void>, meta: Meta): Promise<void> {
+    const durable = recorded.then(
+      () => this.#settle(meta),
+      (error: unknown) => {
+        this.#core.poisonWith(error)
+        throw error
+      },
+    )
+    this.#last = durable.catch(() => {})
+    return durable
   }
 
   /** Resolves when the record of `txid` is on the disk. */

@@ -6,6 +6,7 @@
 import { verifying } from '../base/assert.ts'
 import { copyRange } from '../base/copy-range.ts'
 import type { Allocation } from './allocation.ts'
+import { BRANCH_CHILDREN_MIN } from './format.ts'
 import type { NodeEditor } from './node.ts'
 import type { Page } from './page.ts'
 import { lentAt } from './frames.ts'
@@ -64,6 +65,15 @@ export class TxPages {
   /** How many nodes there are, some of them perhaps part of no tree any more. */
   get nodeCount(): number {
     return this.#nodes.length
+  }
+
+  /** Whether making pages of the nodes may merge some with their siblings, which it then reads. */
+  get mayMerge(): boolean {
+    for (const node of this.#nodes) {
+      if (node.isShrunk || node.count === 0) return true
+      if (!node.isLeaf && node.count < BRANCH_CHILDREN_MIN) return true
+    }
+    return false
   }
 
   makeNode(isLeaf: boolean): Page {

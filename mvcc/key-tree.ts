@@ -49,6 +49,8 @@ export class KeyTree {
   #version = 0
   /** The path of the last descent: nodes by level, and the position taken in each. */
   readonly #path: number[] = []
+  /** The version at which it led to a place where no key was; −1: it did not. */
+  #gapVersion = -1
   readonly #positions: number[] = []
 
   constructor(records: KeyRecords, options: KeyTreeOptions = {}) {
@@ -112,10 +114,9 @@ export class KeyTree {
     return this.#record(leaf, position)
   }
 
-  /** Inserts a record whose key is not in the tree. */
+  /** Inserts the record of the key that the last `find` was of, and did not find. */
   insert(record: number): void {
-    const found = this.#descend(this.#records.key(record))
-    assert(!found, 'the key is in the tree')
+    assert(this.#gapVersion === this.#version, 'the last search was of a key that is not there')
     this.#version++
     this.#count++
     const leaf = this.#leaf
@@ -257,6 +258,7 @@ export class KeyTree {
     }
     this.#path[height] = node
     this.#positions[height] = low
+    this.#gapVersion = found ? -1 : this.#version
     return found
   }
 

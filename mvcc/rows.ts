@@ -24,16 +24,17 @@ import { KEY_BUCKET } from './schema.ts'
 /** Rows arrive in key order, so pages are filled further than by default; as etcd has it. */
 const FILL_PERCENT = 0.9
 
-/** Where a row is put together; the bucket copies it. */
+/** Where a row and its key are put together; the bucket copies them. */
 const ROW_ROOM = new Uint8Array(4096)
+const ROW_KEY = new Uint8Array(REVISION_KEY_SIZE)
+const BUCKET_NAME = new TextEncoder().encode(KEY_BUCKET)
 
 export class Rows {
   readonly #bucket: Bucket
   readonly #file: string
-  readonly #rowKey = new Uint8Array(REVISION_KEY_SIZE)
 
   constructor(tx: Tx, file: string) {
-    const bucket = tx.bucket(KEY_BUCKET)
+    const bucket = tx.bucket(BUCKET_NAME)
     assert(bucket !== undefined, 'the bucket "key" was there when the store was opened')
     this.#bucket = bucket
     this.#file = file
@@ -42,8 +43,8 @@ export class Rows {
 
   /** Reads the row that the index says `key` has. @throws {CorruptionError} */
   get(key: Uint8Array, state: KeyState): KeyValue {
-    writeRevisionKey(this.#rowKey, state.modMain, state.modSub)
-    const row = this.#bucket.get(this.#rowKey)
+    writeRevisionKey(ROW_KEY, state.modMain, state.modSub)
+    const row = this.#bucket.get(ROW_KEY)
     if (row === undefined) throw damagedRow(this.#file, key, state, 'is missing')
     const kv = decodeRow(row, (message) => damagedRow(this.#file, key, state, message))
     if (!equalBytes(kv.key, key)) {
@@ -57,8 +58,8 @@ export class Rows {
     const size = sizeOfKeyValue(kv)
     const row = size <= ROW_ROOM.length ? ROW_ROOM : new Uint8Array(size)
     writeKeyValue(row, 0, kv)
-    writeRevisionKey(this.#rowKey, kv.modRevision, sub)
-    this.#bucket.put(this.#rowKey, row.subarray(0, size))
+    writeRevisionKey(ROW_KEY, kv.modRevision, sub)
+    this.#bucket.put(ROW_KEY, row.subarray(0, size))
   }
 
   /** Writes a tombstone's row. */

@@ -6,6 +6,7 @@
  */
 
 import { copyBytes, formatBytes } from '../base/bytes.ts'
+import { copyRange } from '../base/copy-range.ts'
 import { KvError } from '../base/errors.ts'
 import { decodeText, describeType, toBytes } from '../base/text.ts'
 import type { BuiltEncoding } from './types.ts'
@@ -26,7 +27,8 @@ export interface Codec {
 /** Text or bytes as bytes of their own. */
 export function ownBytes(value: unknown, name: string): Uint8Array {
   const bytes = toBytes(value, name)
-  return bytes === value ? copyBytes(bytes) : bytes
+  if (bytes !== value) return bytes
+  return copyRange(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 const utf8: Codec = {

@@ -167,8 +167,10 @@ export class Log {
    */
   append(group: LogGroup, reservation?: Reservation): Promise<void> {
     const queued = this.#enqueue(group, reservation)
+    // Asked for before the pump runs: it may be done, or lost, when that returns.
+    const done = this.syncMode === 'none' ? Promise.resolve() : queued.durable
     this.#startPump()
-    return this.syncMode === 'none' ? Promise.resolve() : queued.durable
+    return done
   }
 
   /**

@@ -2,6 +2,7 @@
  * A batch in the queue: where it goes, and who waits for it.
  */
 
+import { assert } from '../base/assert.ts'
 import type { Batch } from './batch.ts'
 import type { Segment } from './segment.ts'
 
@@ -18,8 +19,8 @@ export class QueuedBatch {
   isInFlight = false
   /** It was written, or given up. */
   isDone = false
-  /** Settles when it is done. */
-  readonly durable: Promise<void>
+  /** Made for who asks: the blocking path does not. */
+  #durable: Promise<void> | undefined
   #resolve: () => void = () => {}
   #reject: (error: unknown) => void = () => {}
 
@@ -27,12 +28,20 @@ export class QueuedBatch {
     this.batch = batch
     this.segment = segment
     this.lastTxid = lastTxid
-    this.durable = new Promise<void>((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    // Who doesn't await it learns from the next call that the log is poisoned.
-    this.durable.catch(() => {})
+  }
+
+  /** Settles when it is done, which it isn't yet. */
+  get durable(): Promise<void> {
+    assert(!this.isDone, 'a batch that is done settles nothing more')
+    if (this.#durable === undefined) {
+      this.#durable = new Promise<void>((resolve, reject) => {
+        this.#resolve = resolve
+        this.#reject = reject
+      })
+      // Who doesn't await it learns from the next call that the log is poisoned.
+      this.#durable.catch(() => {})
+    }
+    return this.#durable
   }
 
   resolve(): void {
