@@ -22,14 +22,18 @@ export interface ProcessIdentity {
   readonly pidNamespace: string
 }
 
+/** None of it changes while the process lives. */
+let known: ProcessIdentity | undefined
+
 export function currentProcess(): ProcessIdentity {
-  return {
+  known ??= {
     pid: process.pid,
     host: hostname(),
     startTime: readStat(process.pid)?.startTime ?? '',
     bootId: readText('/proc/sys/kernel/random/boot_id'),
     pidNamespace: readLink('/proc/self/ns/pid'),
   }
+  return known
 }
 
 /**

@@ -1,11 +1,12 @@
 /**
  * The long run of power cuts over log and data file.
  *
- *   npm run soak -- [--cases N] [--seed S] [--workloads W] [--state FILE]
+ *   npm run soak -- [--cases N] [--seed S] [--workloads W] [--state FILE] [--first S]
  *
  * Each case is one image of what a power loss may leave, with all claims of power-cut.ts. Workload
  * i has the seed S + i. Where a run stands is kept in FILE, and the next one goes on from there; a
- * failure is replayed with `--seed` of its workload and `--workloads 1`.
+ * failure is replayed with `--seed` of its workload and `--workloads 1`. A second run beside the
+ * first, for another processor, takes a FILE of its own and begins at the seed that `--first` names.
  */
 
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
@@ -34,12 +35,12 @@ function numberOf(name: string, text: string): number {
   return value
 }
 
-function readProgress(path: string, seed: number | undefined): Progress {
+function readProgress(path: string, seed: number | undefined, first: number): Progress {
   const fresh = (firstSeed: number): Progress => {
     return { firstSeed, nextSeed: firstSeed, failed: 0, failures: [], tally: newTally() }
   }
   if (seed !== undefined) return fresh(seed)
-  if (!existsSync(path)) return fresh(1)
+  if (!existsSync(path)) return fresh(first)
   const found = JSON.parse(readFileSync(path, 'utf8')) as Progress
   return { ...found, tally: { ...newTally(), ...found.tally } }
 }
@@ -56,13 +57,14 @@ async function main(): Promise<void> {
       seed: { type: 'string' },
       workloads: { type: 'string' },
       state: { type: 'string', default: STATE_DEFAULT },
+      first: { type: 'string', default: '1' },
     },
   })
   const cases = numberOf('cases', values.cases)
   const seed = values.seed === undefined ? undefined : numberOf('seed', values.seed)
   const workloads =
     values.workloads === undefined ? Infinity : numberOf('workloads', values.workloads)
-  const progress = readProgress(values.state, seed)
+  const progress = readProgress(values.state, seed, numberOf('first', values.first))
   const { tally } = progress
   const beganAt = tally.images
   const started = performance.now()
