@@ -5,16 +5,18 @@ import { nearest } from './bolt/call.ts'
 import { EXIT } from './bolt/command.ts'
 import { runBolt } from './bolt/bolt.ts'
 import type { Stage } from './program.ts'
+import { runWal } from './wal/wal.ts'
 import { runProgram } from './program.ts'
 
 const USAGE = `Usage: revbolt COMMAND [arguments]
 
   bolt       looks into any bbolt file: revbolt's, etcd's, bbolt's own
+  wal        looks into the log of a store
 
-  --help     show this; \`revbolt bolt --help\` has the rest
+  --help     show this; \`revbolt COMMAND --help\` has the rest
   --version  show the version`
 
-const COMMANDS = ['bolt'] as const
+const COMMANDS = ['bolt', 'wal'] as const
 
 /** A map of pages is the better the wider it is, up to a point. */
 const WIDTH_MAX = 160
@@ -26,6 +28,10 @@ async function run(stage: Stage): Promise<number> {
     case 'bolt': {
       const now = (): number => performance.now()
       return runBolt(rest, { screen, complaints, signal, directory: process.cwd(), now })
+    }
+    case 'wal': {
+      const now = (): number => performance.now()
+      return runWal(rest, { screen, complaints, signal, directory: process.cwd(), now })
     }
     case '--version':
     case '-v':

@@ -86,7 +86,7 @@ export function findLog(options: ReplayOptions): FoundLog | undefined {
   }
 }
 
-function readerOf(segment: SegmentFile): FrameReader {
+export function readerOf(segment: SegmentFile): FrameReader {
   const { header, seed, sizeBytes } = segment
   return new FrameReader(segment.file, {
     seed,
@@ -137,23 +137,40 @@ function judgeRest(
   reader: FrameReader,
   syncedThrough: number,
 ): TornTail | undefined {
+  const { offset } = reader
+  const { damage: why, sizeBytes } = restOf(segment, reader, syncedThrough)
+  if (why !== undefined) throw damage(segment, reader, why)
+  return sizeBytes === 0 ? undefined : { file: segment.path, offset, sizeBytes }
+}
+
+/** What stands behind the last good frame of the last segment. */
+export interface Rest {
+  /** Why that frame can't be the last that was synced; undefined: it may be. */
+  readonly damage: string | undefined
+  /** From its end to the last byte that isn't zero. */
+  readonly sizeBytes: number
+}
+
+/** `syncedThrough`: what the frames and those who know say was synced. */
+export function restOf(segment: SegmentFile, reader: FrameReader, syncedThrough: number): Rest {
   const { offset, txid, chain } = reader
-  if (txid <= syncedThrough) throw damage(segment, reader, `group ${syncedThrough} was synced`)
+  if (txid <= syncedThrough) return { damage: `group ${syncedThrough} was synced`, sizeBytes: 0 }
   const { seed, sizeBytes: end } = segment
   const rest = lookBehind(segment.file, { seed, offset, end, txid, chainIn: chain })
-  if (rest.witness !== undefined) {
-    const { witness } = rest
-    throw damage(segment, reader, `the frame of ${witness.txid} at byte ${witness.offset} follows`)
-  }
-  if (rest.end === offset) return undefined
-  return { file: segment.path, offset, sizeBytes: rest.end - offset }
+  const { witness } = rest
+  const why = witness && `the frame of ${witness.txid} at byte ${witness.offset} follows`
+  return { damage: why, sizeBytes: rest.end - offset }
 }
 
 function damage(segment: SegmentFile, reader: FrameReader, why: string): CorruptionError {
-  return new CorruptionError(`group ${reader.txid} is damaged or missing: ${why}`, {
+  return new CorruptionError(missingText(reader.txid, why), {
     file: segment.path,
     offset: reader.offset,
   })
+}
+
+export function missingText(txid: number, why: string): string {
+  return `group ${txid} is damaged or missing: ${why}`
 }
 
 /**

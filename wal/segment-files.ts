@@ -89,7 +89,11 @@ export function segmentsFrom(
  *
  * @throws {KvError} `KV_BAD_FILE` (another log's), `KV_BAD_VERSION`, `KV_CORRUPT`
  */
-export function openSegment(disk: Disk, place: SegmentPlace, expected: ExpectedLog): SegmentFile {
+export function openSegment(
+  disk: Disk,
+  place: SegmentPlace,
+  expected: Partial<ExpectedLog>,
+): SegmentFile {
   const file = disk.open(place.path, { mode: 'read' })
   try {
     const bytes = new Uint8Array(SEGMENT_HEADER_SIZE)
@@ -131,13 +135,17 @@ function headerOf(bytes: Uint8Array, path: string): SegmentHeader {
   }
 }
 
-function mustMatch(header: SegmentHeader, place: SegmentPlace, expected: ExpectedLog): void {
+function mustMatch(
+  header: SegmentHeader,
+  place: SegmentPlace,
+  expected: Partial<ExpectedLog>,
+): void {
   const { path } = place
   const belongsTo = (what: string): KvError =>
     new KvError('KV_BAD_FILE', `${path}: the segment belongs to another ${what}`)
   if (expected.storeId !== undefined && !equalBytes(header.storeId, expected.storeId))
     throw belongsTo('store')
-  if (header.logId !== expected.logId) {
+  if (expected.logId !== undefined && header.logId !== expected.logId) {
     throw belongsTo(`log of the store: ${header.logId}, not ${expected.logId}`)
   }
   if (expected.timeline !== undefined && header.timeline !== expected.timeline) {

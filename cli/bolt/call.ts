@@ -1,11 +1,17 @@
-/** Reads the command line of `revbolt bolt`. */
+/** Reads the command line of a command. */
 import { parseArgs } from 'node:util'
 import { UsageError } from '../arguments.ts'
-import type { Call, Command, Options } from './command.ts'
+import type { Call, Command, Option, Options } from './command.ts'
 
 /** Every command has these. */
 export const COMMON_OPTIONS: Options = {
   json: { type: 'boolean', help: 'JSON on standard output, and nothing else' },
+  help: { type: 'boolean', help: 'show this' },
+}
+
+/** Every command of `revbolt bolt` has these. */
+export const BOLT_OPTIONS: Options = {
+  json: COMMON_OPTIONS['json'] as Option,
   generation: {
     type: 'string',
     value: 'WHICH',
@@ -25,17 +31,21 @@ export const COMMON_OPTIONS: Options = {
     value: 'BYTES',
     help: 'the page size, where the file does not say it any more',
   },
-  help: { type: 'boolean', help: 'show this' },
+  help: COMMON_OPTIONS['help'] as Option,
 }
 
 /** @throws {UsageError} */
-export function readCall(command: Command, args: readonly string[]): Call {
-  const options = { ...COMMON_OPTIONS, ...command.options }
+export function readCall(
+  family: { readonly name: string; readonly options: Options },
+  command: Command,
+  args: readonly string[],
+): Call {
+  const options = { ...family.options, ...command.options }
   const { values, positionals } = parse(command, args, options)
   const isHelp = values['help'] === true
   const [min, max] = command.counts
   if (!isHelp && (positionals.length < min || positionals.length > max)) {
-    throw new UsageError(`usage: revbolt bolt ${command.name} ${command.positionals}`)
+    throw new UsageError(`usage: revbolt ${family.name} ${command.name} ${command.positionals}`)
   }
   if (positionals.includes('')) throw new UsageError('an argument is empty')
   return {

@@ -1,6 +1,7 @@
-/** Runs a command of `revbolt bolt` in this process, and keeps what it printed. */
+/** Runs a command of `revbolt bolt` or `revbolt wal` in this process, and keeps what it printed. */
 import { Writable } from 'node:stream'
 import { runBolt } from '../../cli/bolt/bolt.ts'
+import { runWal } from '../../cli/wal/wal.ts'
 import { Screen } from '../../cli/screen.ts'
 
 /** What a run came to. */
@@ -39,15 +40,33 @@ export interface RunOptions {
 }
 
 /** Runs `revbolt bolt …args` as if in `directory`. */
-export async function boltIn(
+export function boltIn(
   directory: string,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<Ran> {
+  return ranIn(runBolt, directory, args, options)
+}
+
+/** Runs `revbolt wal …args` as if in `directory`. */
+export function walIn(
+  directory: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Ran> {
+  return ranIn(runWal, directory, args, options)
+}
+
+async function ranIn(
+  run: typeof runBolt,
+  directory: string,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<Ran> {
   const { columns = 0, isTerminal = false, environment = {}, signal } = options
   const out = new Collector(columns, isTerminal)
   const err = new Collector(columns, isTerminal)
-  const code = await runBolt(args, {
+  const code = await run(args, {
     screen: new Screen(out, environment, 160),
     complaints: new Screen(err, environment, 160),
     signal: signal ?? new AbortController().signal,

@@ -46,8 +46,8 @@ export const STORE_CANARIES: readonly Canary[] = [
   {
     name: 'damage taken for a torn tail',
     file: 'wal/replay.ts',
-    find: 'if (rest.witness !== undefined) {',
-    replace: 'if (rest.witness?.txid === -1) {',
+    find: 'const why = witness && `',
+    replace: 'const why = witness?.txid !== -1 ? undefined : `',
     test: 'wal/recovery.test.ts',
     testName: 'a bad frame that a later one says was synced is damage',
   },

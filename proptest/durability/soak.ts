@@ -6,7 +6,7 @@
  * Each case is one image of what a power loss may leave, with all claims of power-cut.ts. Workload
  * i has the seed S + i. Where a run stands is kept in FILE, and the next one goes on from there; a
  * failure is replayed with `--seed` of its workload and `--workloads 1`. A second run beside the
- * first, for another processor, takes a FILE of its own and begins at the seed that `--first` names.
+ * first, for another processor, takes a FILE of its own and begins at the seed of `--first`.
  */
 
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'

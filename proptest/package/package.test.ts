@@ -50,6 +50,8 @@ describe('the archive', () => {
       'dist/index.d.ts',
       'dist/engine/index.js',
       'dist/engine/index.d.ts',
+      'dist/wal/index.js',
+      'dist/wal/index.d.ts',
       'dist/cli/revbolt.js',
       'LICENSE',
       'README.md',

@@ -5,37 +5,13 @@
 import { expect, test } from 'vitest'
 import { Random } from '../../base/random.ts'
 import { isKvError } from '../../base/errors.ts'
-import { MemoryDisk } from '../../disk/memory-disk.ts'
+import type { MemoryDisk } from '../../disk/memory-disk.ts'
 import type { LogGroup } from '../../base/log-group.ts'
 import { replayLog } from '../../wal/replay.ts'
 import { effort, seed } from '../effort.ts'
-import { DIRECTORY, groupOf, openTestLog, recoverOptions, sameGroups } from './fixture.ts'
-
-interface Sample {
-  readonly disk: MemoryDisk
-  readonly groups: readonly LogGroup[]
-  /** The newest group of which a frame says that it was synced. */
-  readonly said: number
-}
-
-async function sampleOf(random: Random): Promise<Sample> {
-  const disk = new MemoryDisk({ seed: random.u32() })
-  const log = openTestLog(disk, { segmentBytes: random.pick([1024, 4096]) })
-  const groups: LogGroup[] = []
-  let said = 0
-  for (let rounds = random.between(3, 10); rounds > 0; rounds--) {
-    const waits: Promise<void>[] = []
-    for (let count = random.between(1, 3); count > 0; count--) {
-      said = Math.max(said, log.syncedThrough)
-      const group = groupOf(groups.length + 1, random.below(64), 100)
-      groups.push(group)
-      waits.push(log.append(group))
-    }
-    await Promise.all(waits)
-  }
-  await log.close()
-  return { disk, groups, said }
-}
+import { DIRECTORY, recoverOptions, sameGroups } from './fixture.ts'
+import { sampleOf } from './sample.ts'
+import type { Sample } from './sample.ts'
 
 type Verdict = 'told' | 'harmless' | 'tail cut'
 

@@ -1,0 +1,31 @@
+/** A log of some segments, to be damaged. */
+import type { Random } from '../../base/random.ts'
+import type { LogGroup } from '../../base/log-group.ts'
+import { MemoryDisk } from '../../disk/memory-disk.ts'
+import { groupOf, openTestLog } from './fixture.ts'
+
+export interface Sample {
+  readonly disk: MemoryDisk
+  readonly groups: readonly LogGroup[]
+  /** The newest group of which a frame says that it was synced. */
+  readonly said: number
+}
+
+export async function sampleOf(random: Random): Promise<Sample> {
+  const disk = new MemoryDisk({ seed: random.u32() })
+  const log = openTestLog(disk, { segmentBytes: random.pick([1024, 4096]) })
+  const groups: LogGroup[] = []
+  let said = 0
+  for (let rounds = random.between(3, 10); rounds > 0; rounds--) {
+    const waits: Promise<void>[] = []
+    for (let count = random.between(1, 3); count > 0; count--) {
+      said = Math.max(said, log.syncedThrough)
+      const group = groupOf(groups.length + 1, random.below(64), 100)
+      groups.push(group)
+      waits.push(log.append(group))
+    }
+    await Promise.all(waits)
+  }
+  await log.close()
+  return { disk, groups, said }
+}
