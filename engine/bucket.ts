@@ -32,6 +32,8 @@ import { Tree } from './tree.ts'
 import type { Tx } from './tx.ts'
 
 const SEQUENCE_MAX = 2n ** 64n - 1n
+/** Shorter names are read byte by byte, which a call out of JavaScript takes longer for. */
+const SHORT_NAME_SIZE = 16
 
 /** Where a bucket is. */
 interface Place {
@@ -64,6 +66,11 @@ export class Bucket {
     this.#outer = place?.parent
     this.#openedRoot = tree.rootPgid
     if (place !== undefined && tx.journal !== undefined) this.#place = ownPlace(place)
+  }
+
+  /** Its name where it stands; undefined at the root, and where there is no journal. */
+  get name(): Uint8Array | undefined {
+    return this.#place?.name
   }
 
   /** The names that lead here from the top level, as the log has them: where there is a journal. */
@@ -398,6 +405,11 @@ function ownPlace({ parent, name }: Place): Place {
 }
 
 export function mapKey(name: Uint8Array): string {
+  if (name.length <= SHORT_NAME_SIZE) {
+    let key = ''
+    for (let i = 0; i < name.length; i++) key += String.fromCharCode(name[i] as number)
+    return key
+  }
   return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1')
 }
 

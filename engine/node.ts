@@ -260,14 +260,12 @@ export class NodeEditor {
     sealPage(node)
   }
 
-  /** As `seal`, without the seal: for a page that only memory has for now. */
+  /** As `seal`, without the tail: for a page that only memory has for now. */
   finish(node: Page): void {
     const { sizeBytes } = node
     this.#reserve(node, sizeBytes)
-    const { bytes, base } = node
     if (!node.isLeaf) namePlacedChildren(node)
     writeHeader(node, node.pgid, sizeBytes / this.frames.pageSizeBytes - 1)
-    bytes.fill(0, base + node.used, base + sizeBytes)
   }
 
   /** Makes a sealed node a page like any other. */
@@ -399,8 +397,9 @@ export function splitIndex(node: Page, target: number): number | undefined {
   return node.count - sideMin
 }
 
-/** Seals what `NodeEditor.finish` has finished. */
+/** Clears the tail of what `NodeEditor.finish` has finished, and seals it. */
 export function sealPage({ bytes, view, base, used, sizeBytes }: Page): void {
+  bytes.fill(0, base + used, base + sizeBytes)
   sealRun(bytes, view, base, base + used, base + sizeBytes)
 }
 

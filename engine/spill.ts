@@ -35,7 +35,7 @@ export function spill(root: Bucket, allocate: Allocate): PlacedNode[] {
     const { bucket, parent, name } = order[i] as NamedBucket
     const value = spillBucket(bucket, allocate, placed)
     if (value === undefined) continue
-    parent?.tree.put(Buffer.from(name, 'latin1'), value, true)
+    parent?.tree.put(bucket.name ?? Buffer.from(name, 'latin1'), value, true)
   }
   place(root, balance(root.tree), allocate, placed)
   return placed
