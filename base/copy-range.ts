@@ -16,18 +16,26 @@ let poolUsed = 0
 
 /** A copy of `size` bytes of `source` from `start` on, owned by the caller. */
 export function copyRange(source: ArrayBufferLike, start: number, size: number): Uint8Array {
-  let target: Uint8Array
-  if (size > POOLED_SIZE_MAX) {
-    target = new Uint8Array(size)
-  } else {
-    if (poolUsed + size > POOL_SIZE) {
-      pool = new ArrayBuffer(POOL_SIZE)
-      poolUsed = 0
-    }
-    target = new Uint8Array(pool, poolUsed, size)
-    // The next copy begins at a multiple of eight.
-    poolUsed += (size + 7) & ~7
-  }
+  const target = takeRoom(size)
   target.set(new Uint8Array(source, start, size))
   return target
+}
+
+/** A copy of `bytes`, owned by the caller. */
+export function copyShort(bytes: Uint8Array): Uint8Array {
+  const target = takeRoom(bytes.length)
+  target.set(bytes)
+  return target
+}
+
+function takeRoom(size: number): Uint8Array {
+  if (size > POOLED_SIZE_MAX) return new Uint8Array(size)
+  if (poolUsed + size > POOL_SIZE) {
+    pool = new ArrayBuffer(POOL_SIZE)
+    poolUsed = 0
+  }
+  const room = new Uint8Array(pool, poolUsed, size)
+  // The next copy begins at a multiple of eight.
+  poolUsed += (size + 7) & ~7
+  return room
 }

@@ -11,7 +11,7 @@
  */
 
 import { formatBytes } from '../base/bytes.ts'
-import { copyRange } from '../base/copy-range.ts'
+import { copyRange, copyShort } from '../base/copy-range.ts'
 import { KvError } from '../base/errors.ts'
 import { toBytes } from '../base/text.ts'
 import { Cursor } from './cursor.ts'
@@ -401,7 +401,7 @@ export class Bucket {
 
 /** With bytes of its own: the caller may use its again. */
 function ownPlace({ parent, name }: Place): Place {
-  return { parent, name: copyRange(name.buffer, name.byteOffset, name.length) }
+  return { parent, name: copyShort(name) }
 }
 
 export function mapKey(name: Uint8Array): string {

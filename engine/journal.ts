@@ -5,7 +5,7 @@
  * as soon as the call returns, and the record is written later.
  */
 
-import { copyRange } from '../base/copy-range.ts'
+import { copyShort } from '../base/copy-range.ts'
 import type { LogEntry, LogOp } from '../base/log-group.ts'
 import type { Bucket } from './bucket.ts'
 import type { Tx } from './tx.ts'
@@ -54,11 +54,11 @@ export class Journal {
 
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
     const path = bucket.path()
-    this.#note({ op: 'put', path, key: copyOf(key), value: copyOf(value) })
+    this.#note({ op: 'put', path, key: copyShort(key), value: copyShort(value) })
   }
 
   delete(bucket: Bucket, key: Uint8Array): void {
-    this.#note({ op: 'delete', path: bucket.path(), key: copyOf(key) })
+    this.#note({ op: 'delete', path: bucket.path(), key: copyShort(key) })
   }
 
   createBucket(bucket: Bucket, name: Uint8Array): void {
@@ -88,10 +88,6 @@ export class Journal {
   entries(): readonly LogEntry[] {
     return this.#entries.filter(({ ops }) => ops.length > 0)
   }
-}
-
-function copyOf({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
-  return copyRange(buffer, byteOffset, length)
 }
 
 /** Does again in `tx` what the log says was done. */

@@ -6,7 +6,7 @@
  */
 
 import { copyBytes, formatBytes } from '../base/bytes.ts'
-import { copyRange } from '../base/copy-range.ts'
+import { copyShort } from '../base/copy-range.ts'
 import { KvError } from '../base/errors.ts'
 import { decodeText, describeType, toBytes } from '../base/text.ts'
 import type { BuiltEncoding } from './types.ts'
@@ -27,8 +27,7 @@ export interface Codec {
 /** Text or bytes as bytes of their own. */
 export function ownBytes(value: unknown, name: string): Uint8Array {
   const bytes = toBytes(value, name)
-  if (bytes !== value) return bytes
-  return copyRange(bytes.buffer, bytes.byteOffset, bytes.length)
+  return bytes === value ? copyShort(bytes) : bytes
 }
 
 const utf8: Codec = {

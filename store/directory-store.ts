@@ -35,7 +35,7 @@ import type { Database, DatabaseReport } from '../snapshot/database.ts'
 import type { GroupQueue } from './group-queue.ts'
 import { Pacer } from './pause.ts'
 import type { ReadRoot, ReadRoots } from './read-root.ts'
-import { asResult, entryMaker } from './result.ts'
+import { PutOutput, asResult, entryMaker } from './result.ts'
 import type { Entry, OpOutput } from './result.ts'
 import { ScanIterator } from './scan-iterator.ts'
 import { coreRequest, readTxn } from './txn-arguments.ts'
@@ -64,7 +64,6 @@ export interface DirectoryStoreSetup {
 }
 
 type Json<T> = T & { toJSON(): ResultJson }
-type PutOutput = Json<{ revision: number; previous: Entry | undefined }>
 type DeleteOutput = Json<{ deleted: number; revision: number; previous: readonly Entry[] }>
 type RangeOutput = Json<Omit<RangeResult<Entry>, 'type'> & { revision: number }>
 type TxnOutput = Json<{ succeeded: boolean; revision: number; results: readonly OpOutput[] }>
@@ -279,7 +278,7 @@ export class DirectoryStore {
 
 function runPut(txn: WriteTxn, request: PutRequest, make: MakeResult<Entry>): PutOutput {
   const { previous } = txn.put(request, make)
-  return asResult({ revision: txn.revision, previous })
+  return new PutOutput(txn.revision, previous)
 }
 
 /** What makes each operation's entries: without values for a range of keys only. */

@@ -130,9 +130,9 @@ export interface FieldPlace {
 }
 
 const OPTIONS: FieldPlace = { name: 'options', path: '' }
-const NO_OPTIONS = {}
+const NO_OPTIONS: Fields = new Fields({}, new Set(), OPTIONS)
 
 /** The options of a call, which may be left out. */
 export function readOptions(input: unknown, known: ReadonlySet<string>): Fields {
-  return new Fields(input === undefined ? NO_OPTIONS : input, known, OPTIONS)
+  return input === undefined ? NO_OPTIONS : new Fields(input, known, OPTIONS)
 }

@@ -49,6 +49,18 @@ class EntryResult extends Result implements Entry {
   }
 }
 
+/** What a put comes to. */
+export class PutOutput extends Result {
+  readonly revision: number
+  readonly previous: Entry | undefined
+
+  constructor(revision: number, previous: Entry | undefined) {
+    super()
+    this.revision = revision
+    this.previous = previous
+  }
+}
+
 /** Makes entries of rows: decoded, owned, with or without values. */
 export function entryMaker(codec: Codec, keysOnly: boolean): MakeResult<Entry> {
   return (row) => new EntryResult(row, codec, keysOnly)
