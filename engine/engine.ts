@@ -90,6 +90,11 @@ export class Engine {
     return !this.#core.isPoisoned
   }
 
+  /** @throws {KvError} `KV_POISONED` after a failure that only reopening can mend */
+  mustBeSound(): void {
+    this.#core.mustBeSound()
+  }
+
   get isOpen(): boolean {
     return !this.#isClosed
   }
@@ -253,9 +258,8 @@ export class Engine {
   /** What the header of a page says; undefined past the high-water mark. */
   page(pgid: number): PageInfo | undefined {
     if (this.#isClosed) throw this.#closedError()
-    if (!Number.isSafeInteger(pgid) || pgid < 0)
-      throw new RangeError(`pgid: ${String(pgid)} is no page id`)
-    return pageInfo(this.#core, pgid)
+    if (Number.isSafeInteger(pgid) && pgid >= 0) return pageInfo(this.#core, pgid)
+    throw new RangeError(`pgid: ${String(pgid)} is no page id`)
   }
 
   /**
@@ -324,9 +328,8 @@ export class Engine {
     const core = this.#core
     const { pager } = core
     const usedPages = core.usedPagesAt(meta)
-    const id = meta.txid
-    const host = this.#host
-    const tx = new Tx({ pager, meta, usedPages, host, writable: false, id, journal: undefined })
+    const setup = { pager, meta, usedPages, host: this.#host, writable: false, id: meta.txid }
+    const tx = new Tx({ ...setup, journal: undefined })
     core.readers.add(tx)
     return tx
   }

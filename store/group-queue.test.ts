@@ -201,6 +201,26 @@ describe('a commit that fails', () => {
     expect([2, 4]).toContain((await history(again)).length)
   })
 
+  test('behind everybody’s back, as a checkpoint does, poisons the store for readers, too', async () => {
+    const disk = new MemoryDisk()
+    const store = await openOn(disk, '/data', { checkpointBytes: 2000 })
+    await store.put('a', '1')
+    disk.injectFault({ kind: 'sync', path: '/data/db', code: 'EIO' })
+    await store.put('b', 'x'.repeat(3000))
+    // A reader's root stands meanwhile.
+    const scan = store.scan({ limit: 2 })
+    await scan.next()
+    for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve))
+    await expect(store.get('a')).rejects.toMatchObject({
+      code: 'KV_POISONED',
+      cause: { code: 'KV_IO' },
+    })
+    await expect(store.status()).rejects.toMatchObject({ code: 'KV_POISONED' })
+    await store.close().catch(() => {})
+    await using again = await openAll(disk)
+    expect(await again.get('a')).toMatchObject({ value: '1' })
+  })
+
   test('rejects what was queued behind it, which did not happen', async () => {
     const disk = new MemoryDisk()
     const store = await openAll(disk)

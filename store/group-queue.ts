@@ -122,8 +122,13 @@ export class GroupQueue {
 
   /** @throws {KvError} `KV_POISONED` after a failure that only reopening can mend */
   mustBeSound(): void {
-    if (this.#poison === undefined) return
-    const { path } = this.#database.engine
+    const { engine } = this.#database
+    if (this.#poison === undefined) {
+      // A checkpoint may have failed behind everybody's back.
+      engine.mustBeSound()
+      return
+    }
+    const { path } = engine
     const what = 'an earlier failure makes it unsafe to go on; close and open it again'
     throw new KvError('KV_POISONED', `${path}: ${what}`, { cause: this.#poison.cause })
   }
