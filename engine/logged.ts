@@ -23,6 +23,7 @@ import type { CommitLog } from './commit-log.ts'
 import type { Core } from './core.ts'
 import { Journal } from './journal.ts'
 import type { Meta } from './meta.ts'
+import { takeIn } from './spill.ts'
 import type { Tx } from './tx.ts'
 
 export class Logged {
@@ -70,7 +71,7 @@ export class Logged {
 
   /** Commits `tx`: the head moves at once, and the promise resolves when that is durable. */
   commit(tx: Tx): Promise<void> {
-    if (!tx.pages.mayMerge) return this.#commitAhead(tx)
+    if (takeIn(tx.root)) return this.#commitAhead(tx)
     const meta = this.#advance(tx)
     return this.append(meta, tx.journal?.entries() ?? [])
   }

@@ -5,7 +5,7 @@
 
 import type { Bucket } from './bucket.ts'
 import { balance } from './balance.ts'
-import { pagesFor } from './format.ts'
+import { BUCKET_HEADER_SIZE, pagesFor } from './format.ts'
 import { encodeBucketHeader, encodeInlineBucket, isInlineable } from './inline.ts'
 import type { Page } from './page.ts'
 
@@ -39,6 +39,29 @@ export function spill(root: Bucket, allocate: Allocate): PlacedNode[] {
   }
   place(root, balance(root.tree), allocate, placed)
   return placed
+}
+
+/**
+ * Takes into memory, as nodes, what `spill` will touch. Returns whether it can then meet neither
+ * the disk nor damage: not where nodes may be merged with siblings, or values of buckets change
+ * their length, which may come to that.
+ */
+export function takeIn(root: Bucket): boolean {
+  const order = openBuckets(root)
+  const { pages } = root.tree
+  for (let i = order.length - 1; i > 0; i--) {
+    const { bucket, parent, name } = order[i] as NamedBucket
+    const { tree } = bucket
+    if (tree.rootNode === undefined) {
+      if (bucket.isHeaderChanged || tree.isRootMoved) return false
+      continue
+    }
+    if (parent === undefined || isInlineable(tree.rootNode, pages.pageSizeBytes)) return false
+    const index = parent.tree.findOwned(bucket.name ?? Buffer.from(name, 'latin1'))
+    const leaf = parent.tree.leaf as Page
+    if (index < 0 || leaf.valueSize(index) !== BUCKET_HEADER_SIZE) return false
+  }
+  return !pages.mayMerge
 }
 
 /** The root and every bucket opened under it, outer before inner. */
