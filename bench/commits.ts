@@ -28,11 +28,11 @@ import { countSyncs, tracing } from './sync-count.ts'
 const USAGE = `Usage: npm run commits -- [options]
 
 Durable commits of one put through revbolt and its peers, in interleaved rounds, and the syncs of
-each. Some eight minutes.
+each. Some twelve minutes.
 
   --rounds N        rounds, each side once in each (default 5)
   --ms N            how long a side runs in a round (default 1000)
-  --keys N          keys that are there before (default 10000)
+  --keys N          keys that are there before (default 100000)
   --sides A,B       only these: ${COMMIT_SIDES.join(', ')}
   --callers A,B     only so many commits at once: 1, 64, 1000
   --no-syncs        without the counting pass, which needs strace
@@ -41,9 +41,17 @@ each. Some eight minutes.
   --help            this text
 `
 const MIB = 1024 * 1024
-const WARM_UP = 1000
+/**
+ * Commits before those that are timed. V8 makes good code of what has run some thousand times, and
+ * our log's segments grow up to their full length: what is measured is a program that has run for a
+ * while. Few at once take long.
+ */
+const WARM_UP_ONE = 4000
+const WARM_UP_MANY = 30_000
+/** Where syncs are traced, everything takes long. */
 const TRACED_WARM_UP = 100
-const SETTLE_MS = 300
+const TRACED_KEYS = 10_000
+const SETTLE_MS = 1000
 
 interface Options {
   readonly rounds: number
@@ -58,7 +66,7 @@ interface Options {
 const OPTIONS = {
   rounds: { type: 'string', default: '5' },
   ms: { type: 'string', default: '1000' },
-  keys: { type: 'string', default: '10000' },
+  keys: { type: 'string', default: '100000' },
   sides: { type: 'string' },
   callers: { type: 'string' },
   'no-syncs': { type: 'boolean', default: false },
@@ -131,16 +139,19 @@ class Runner {
     return records
   }
 
-  async #measure(one: CommitCase, before: Program = [], warmUp = WARM_UP): Promise<CommitAnswer> {
-    const { durationMs, keyCount } = this.#options
+  async #measure(one: CommitCase, before: Program = []): Promise<CommitAnswer> {
+    const { durationMs } = this.#options
     const { side, callers } = one
+    const isTraced = before.length > 0
+    const warmUp = callers === 1 ? WARM_UP_ONE : WARM_UP_MANY
+    const keyCount = Math.min(this.#options.keyCount, isTraced ? TRACED_KEYS : Infinity)
     const command: CommitCommand = {
       op: 'commits',
       side,
       callers,
       path: this.#folder.fresh('run'),
       keyCount,
-      warmUp: Math.max(warmUp, callers),
+      warmUp: isTraced ? Math.max(TRACED_WARM_UP, callers) : warmUp,
       settleMs: SETTLE_MS,
       durationMs,
       cacheBytes: 256 * MIB,
@@ -161,7 +172,7 @@ class Runner {
       say(`${nameOf(one)}: syncs are not counted, strace(1) is missing or may not trace`)
       return undefined
     }
-    const answer = await this.#measure(one, before, TRACED_WARM_UP)
+    const answer = await this.#measure(one, before)
     const marks = { begin: MARK_BEGIN, end: MARK_END }
     const syncs = countSyncs(readFileSync(path, 'utf8'), marks)
     rmSync(path)

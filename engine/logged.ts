@@ -6,8 +6,9 @@
  *            └ in the file, whole ┘ └ durable    └ what the writer builds on
  *                                     in the log
  *
- * A commit turns what its transaction changed into pages in memory and is then the head. When its
- * record is durable it becomes visible. The file stays at the last checkpoint, whose pages, and
+ * A commit turns what its transaction changed into pages in memory and is then the head; its record
+ * may be on its way before, where nothing can go wrong with that. When the record is durable it
+ * becomes visible. The file stays at the last checkpoint, whose pages, and
  * those of the one before, nobody writes over.
  *
  * Roots that must stay whole, beside those of the file and of readers: the visible one, each
