@@ -8,6 +8,8 @@
  *   3. at every revision looked at the content is what the writes up to there add up to.
  */
 
+import { systemClock } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { isKvError } from '../../base/errors.ts'
 import { PowerCut } from '../../disk/fault-plan.ts'
@@ -67,8 +69,28 @@ export function openForm(
   const { sync, checkpointBytes, cacheBytes, segmentBytes } = form
   const { random, readOnly = false } = options
   const given: BuiltOpenOptions = { sync, checkpointBytes, cacheBytes, readOnly }
-  const tuning: Tuning = { random: random.fork(), segmentBytes }
+  const tuning: Tuning = { random: random.fork(), clock: seededClock(random.fork()), segmentBytes }
   return openOn(disk, DATA, given, tuning)
+}
+
+const WALL_MS = 1_700_000_000_000
+
+/**
+ * A clock whose readings follow from the seed, so that a run can be repeated: records carry the
+ * time, and long work pauses by it. Most readings are close, a few are so far apart that work
+ * pauses.
+ */
+function seededClock(random: Random): Clock {
+  let nowMs = 0
+  const monotonicMs = (): number => {
+    nowMs += random.chance(0.1) ? 7 : 0.01
+    return nowMs
+  }
+  return {
+    monotonicMs,
+    wallMs: () => WALL_MS + Math.floor(monotonicMs()),
+    setTimer: (delayMs, callback) => systemClock.setTimer(delayMs, callback),
+  }
 }
 
 /** Checks what an opening shows; what it does not show has not happened. Returns the revision. */
