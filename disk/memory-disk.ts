@@ -37,6 +37,7 @@ import { MemoryLockAttempt } from './memory-locks.ts'
 import { MemoryMedium, failure, withPath } from './memory-medium.ts'
 import { MemoryDirectory } from './memory-names.ts'
 import { PowerLoss } from './power-loss.ts'
+import { resolvePath } from './memory-tree.ts'
 import type { Disk, DiskFile, DiskFileOptions, FileIdentity, LockOptions } from './disk.ts'
 import type { Fault, Operation } from './fault-plan.ts'
 import type { IoOperation } from './io-error.ts'
@@ -181,7 +182,7 @@ export class MemoryDisk implements Disk {
   makeDirectory(path: string): void {
     this.#medium.mustHavePower()
     const full = this.resolve(path)
-    const names = full.split('/').filter((name) => name !== '')
+    const { names } = resolvePath(full)
     for (let count = 1; count <= names.length; count++) {
       const part = `/${names.slice(0, count).join('/')}`
       const { directory, name, node } = withPath('make directory', full, () =>
@@ -271,7 +272,7 @@ export class MemoryDisk implements Disk {
   }
 
   resolve(path: string): string {
-    return paths.resolve('/', path)
+    return resolvePath(path).path
   }
 
   #openInode(place: Place, open: Operation, mode: DiskFileOptions['mode']): MemoryInode {

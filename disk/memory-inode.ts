@@ -60,6 +60,13 @@ export interface SizeState {
   readonly sizeBytes: number
 }
 
+interface ChunkPart {
+  readonly done: number
+  readonly part: number
+  readonly index: number
+  readonly offset: number
+}
+
 export class MemoryInode {
   readonly kind = 'file'
   readonly id: number
@@ -174,14 +181,22 @@ export class MemoryInode {
       const index = Math.floor((position + done) / CHUNK_SIZE)
       const offset = (position + done) % CHUNK_SIZE
       const part = Math.min(CHUNK_SIZE - offset, source.length - done)
-      const bytes = new Uint8Array(CHUNK_SIZE)
-      const before = this.#live[index]
-      if (before !== undefined && part < CHUNK_SIZE) bytes.set(before)
-      bytes.set(source.subarray(done, done + part), offset)
+      const bytes = this.#chunkWith(source, { done, part, index, offset })
       this.#change(index, { sequence, bytes, cutFrom: undefined })
       done += part
     }
     if (source.length > 0) this.#growTo(position + source.length, sequence)
+  }
+
+  /** A chunk as it is with `part` of the source's bytes, from `done` on, at `offset`. */
+  #chunkWith(source: Uint8Array, at: ChunkPart): Uint8Array {
+    const { done, part, index, offset } = at
+    const written = part === source.length ? source : source.subarray(done, done + part)
+    if (part === CHUNK_SIZE) return new Uint8Array(written)
+    const before = this.#live[index]
+    const bytes = before === undefined ? new Uint8Array(CHUNK_SIZE) : new Uint8Array(before)
+    bytes.set(written, offset)
+    return bytes
   }
 
   writeZeros(position: number, sizeBytes: number, sequence: number): void {

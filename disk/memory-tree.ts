@@ -37,7 +37,7 @@ export class MemoryTree {
 
   find(path: string): MemoryNode | undefined {
     let node: MemoryNode | undefined = this.root
-    for (const name of namesOf(path)) {
+    for (const name of resolvePath(path).names) {
       if (node?.kind !== 'directory') return undefined
       node = node.live.get(name)
     }
@@ -46,22 +46,17 @@ export class MemoryTree {
 
   /** Throws ENOENT or ENOTDIR where the directory it would stand in is not one. */
   place(path: string): Place {
-    const names = namesOf(path)
-    const name = names.pop()
+    const { names } = resolvePath(path)
+    const name = names.at(-1)
     if (name === undefined) throw new InjectedError('EBUSY', 'the root directory can’t be changed')
-    const directory = this.directory(`/${names.join('/')}`)
+    const directory = this.#directoryAt(names, names.length - 1)
     return { directory, name, node: directory.live.get(name) }
   }
 
   /** Throws ENOENT or ENOTDIR where there is none. */
   directory(path: string): MemoryDirectory {
-    let node: MemoryNode | undefined = this.root
-    for (const name of namesOf(path)) {
-      node = node.live.get(name)
-      if (node === undefined) throw new InjectedError('ENOENT', 'no such directory')
-      if (node.kind !== 'directory') throw new InjectedError('ENOTDIR', 'not a directory')
-    }
-    return node
+    const { names } = resolvePath(path)
+    return this.#directoryAt(names, names.length)
   }
 
   /** Whether the node is, or is below, the directory. */
@@ -74,10 +69,10 @@ export class MemoryTree {
   /** The file at `path`, made durable with its directories where missing. */
   makeDurable(path: string): MemoryInode {
     let directory = this.root
-    const names = namesOf(path)
-    const last = names.pop()
+    const { names } = resolvePath(path)
+    const last = names.at(-1)
     if (last === undefined) throw new InjectedError('EISDIR', 'the root is a directory')
-    for (const name of names) {
+    for (const name of names.slice(0, -1)) {
       const child = directory.live.get(name) ?? new MemoryDirectory(this.nextId())
       if (child.kind === 'file') throw new InjectedError('ENOTDIR', 'not a directory')
       directory.live.set(name, child)
@@ -156,6 +151,17 @@ export class MemoryTree {
     return tree
   }
 
+  /** The directory that the first `depth` names lead to. */
+  #directoryAt(names: readonly string[], depth: number): MemoryDirectory {
+    let node: MemoryNode | undefined = this.root
+    for (const name of names.slice(0, depth)) {
+      node = node.live.get(name)
+      if (node === undefined) throw new InjectedError('ENOENT', 'no such directory')
+      if (node.kind !== 'directory') throw new InjectedError('ENOTDIR', 'not a directory')
+    }
+    return node
+  }
+
   /** All files that have a name. */
   *files(directory: MemoryDirectory = this.root): Generator<MemoryInode> {
     for (const node of directory.live.values()) {
@@ -172,9 +178,25 @@ function countNames(directory: MemoryDirectory): void {
   }
 }
 
-function namesOf(path: string): string[] {
-  return paths
-    .resolve('/', path)
-    .split('/')
-    .filter((name) => name !== '')
+export interface ResolvedPath {
+  /** Absolute, without `.` and `..`. */
+  readonly path: string
+  readonly names: readonly string[]
+}
+
+/**
+ * Paths met before, as resolved: the same few are asked for at every operation, on thousands of
+ * disks.
+ */
+const resolved = new Map<string, ResolvedPath>()
+const RESOLVED_MAX = 1024
+
+export function resolvePath(given: string): ResolvedPath {
+  const known = resolved.get(given)
+  if (known !== undefined) return known
+  const path = paths.resolve('/', given)
+  const found = { path, names: path.split('/').filter((name) => name !== '') }
+  if (resolved.size >= RESOLVED_MAX) resolved.clear()
+  resolved.set(given, found)
+  return found
 }

@@ -44,10 +44,6 @@ export class History {
   }
 }
 
-function linesOf(state: State): string[] {
-  return [...state].map(([key, value]) => `${key}=${value}`).toSorted()
-}
-
 /** What is wrong with the store at `revision`; undefined: nothing. */
 export async function stateFault(
   store: BuiltLocalStore,
@@ -55,13 +51,25 @@ export async function stateFault(
   revision: number,
 ): Promise<string | undefined> {
   const { kvs } = await store.range({ revision, limit: Infinity })
-  const found = kvs.map((kv) => `${kv.key}=${kv.value}`).toSorted()
-  const expected = linesOf(history.states[revision] ?? new Map())
-  const at = expected.findIndex((line, i) => line !== found[i])
-  if (at === -1 && found.length === expected.length) return undefined
-  const place = at === -1 ? expected.length : at
-  const text = (line: string | undefined): string => line?.slice(0, 40) ?? 'nothing'
-  return `revision ${revision}: expected ${text(expected[place])}, found ${text(found[place])}`
+  const expected = history.states[revision] ?? new Map<string, string>()
+  // Each key once and in order, and each with its value: with the count right, that is all of them.
+  let before = ''
+  for (const { key, value } of kvs) {
+    const wanted = expected.get(key)
+    if (wanted !== value) {
+      return `revision ${revision}: ${key} is ${shortened(value)}, expected ${shortened(wanted)}`
+    }
+    if (key <= before) return `revision ${revision}: ${key} comes after ${before}`
+    before = key
+  }
+  if (kvs.length === expected.size) return undefined
+  const found = new Set(kvs.map(({ key }) => key))
+  const missing = [...expected.keys()].filter((key) => !found.has(key))
+  return `revision ${revision}: ${missing.join(', ')} missing`
+}
+
+function shortened(value: string | undefined): string {
+  return value?.slice(0, 40) ?? 'nothing'
 }
 
 const KEY_COUNT = 12
