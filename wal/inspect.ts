@@ -8,16 +8,17 @@
  *     refuse.
  *
  * Nothing is locked. Beside a store that is open the last frames may look torn: they are being
- * written.
+ * written. `walk()` never takes a write for damage. `judge()` reads as recovery does, which has the
+ * log to itself: see there.
  */
 
-import { assert } from '../base/assert.ts'
 import { KvError, isKvError } from '../base/errors.ts'
 import type { LogGroup } from '../base/log-group.ts'
 import type { Disk } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import { parseSegmentName } from './format.ts'
 import type { SegmentHeader } from './format.ts'
+import { Frame } from './frames.ts'
 import type { FrameReader } from './frames.ts'
 import { newestHeader } from './identity.ts'
 import { decodeGroup, findLog, missingText, readGroups, readerOf, restOf } from './replay.ts'
@@ -160,22 +161,25 @@ export class LogInspection {
     try {
       const { header } = segment
       const reader = readerOf(segment)
-      // A frame from there on is void: the next segment begins with it.
-      const endTxid = next?.firstTxid ?? Infinity
       const isCut = chain !== undefined && header.chainIn !== chain
       let end: SegmentEnd | undefined = isCut
         ? { kind: 'damaged', offset: 64, reason: 'it does not continue the segment before' }
         : undefined
       let groups = 0
       let syncedThrough = header.syncedThrough
-      while (end === undefined && reader.txid < endTxid) {
-        const frame = reader.next()
-        if (frame === undefined) break
-        syncedThrough = Math.max(syncedThrough, frame.syncedThrough)
-        const { offset, size: sizeBytes } = frame
+      let { offset: usedBytes, chain: chainOut, txid } = reader
+      while (end === undefined) {
+        const found = frameOrEnd(segment, reader, next, syncedThrough)
+        if (!(found instanceof Frame)) {
+          end = found
+          break
+        }
+        ;({ offset: usedBytes, chain: chainOut, txid } = reader)
+        syncedThrough = Math.max(syncedThrough, found.syncedThrough)
+        const { offset, size: sizeBytes } = found
         try {
-          const group = decodeGroup(path, frame)
-          const known = frame.syncedThrough
+          const group = decodeGroup(path, found)
+          const known = found.syncedThrough
           yield { kind: 'group', path, offset, sizeBytes, syncedThrough: known, group }
           groups++
         } catch (error) {
@@ -183,8 +187,6 @@ export class LogInspection {
           end = { kind: 'damaged', offset, reason: error.message }
         }
       }
-      const { offset: usedBytes, chain: chainOut, txid } = reader
-      end ??= endOf(segment, reader, next, syncedThrough)
       const counts = { groups, lastTxid: txid - 1, usedBytes }
       yield { kind: 'segment', segment: { name: baseName(path), path, header, ...counts, end } }
       return end.kind === 'continued' ? chainOut : undefined
@@ -197,7 +199,11 @@ export class LogInspection {
    * What opening would do, as recovery decides it. Yields after each group, for whoever wants to do
    * something else meanwhile.
    *
-   * @throws {KvError} `KV_IO`
+   * Beside a store that is open, a refusal may be of that moment only: a frame was written, or a
+   * segment dropped, while it was looked at. Damage is what is refused at the same place by a
+   * second inspection that was begun after the first, with the data file's commit read anew.
+   *
+   * @throws {KvError} `KV_IO`, `KV_NOT_FOUND` where a segment that is looked at alone is gone
    */
   *judge(): Generator<void, LogVerdict, void> {
     const disk = this.#disk
@@ -206,18 +212,14 @@ export class LogInspection {
     const directory = this.#directory
     try {
       const header = newestHeader(disk, directory)
-      assert(header !== undefined, 'a log that is inspected has a segment')
+      if (header === undefined) throw gone(directory)
       const { storeId, logId, timeline } = header
       const options = { disk, directory, fromTxid, storeId, logId, timeline }
       const found = findLog(options)
-      assert(found !== undefined, 'a log that is inspected has a segment')
+      if (found === undefined) throw gone(directory)
       const { lastTxid, syncedThrough, torn } = found.end
-      let read = fromTxid
-      for (const { txid } of readGroups(options, found)) {
-        read = txid
-        yield
-      }
-      assert(read >= Math.min(fromTxid, lastTxid), 'groups ascend')
+      const groups = readGroups(options, found)
+      while (groups.next().done !== true) yield
       return { kind: 'sound', lastTxid, unsyncedGroups: lastTxid - syncedThrough, torn }
     } catch (error) {
       return refusalOf(error)
@@ -232,6 +234,7 @@ export class LogInspection {
         continue
       }
       const { path, end, lastTxid, header } = event.segment
+      if (end.kind === 'gone') break
       if (end.kind === 'damaged' || end.kind === 'refused') {
         const code = end.kind === 'damaged' ? 'KV_CORRUPT' : 'KV_BAD_FILE'
         return { kind: 'refused', error: new KvError(code, `${path}: ${end.reason}`) }
@@ -243,7 +246,7 @@ export class LogInspection {
       const known = Math.min(header?.syncedThrough ?? 0, lastTxid)
       return { kind: 'sound', lastTxid, unsyncedGroups: lastTxid - known, torn }
     }
-    throw new KvError('KV_NOT_FOUND', 'the segment is gone')
+    throw gone(this.segments[0]?.path ?? '')
   }
 }
 
@@ -279,10 +282,37 @@ function rowStart(places: readonly SegmentPlace[]): number {
   return places[at]?.firstTxid ?? 1
 }
 
+function gone(path: string): KvError {
+  return new KvError('KV_NOT_FOUND', `${path}: it is gone since the inspection began`)
+}
+
 function endOfUnreadable(error: unknown): SegmentEnd {
   if (!isKvError(error) || error.code === 'KV_IO') throw error
   if (error.code === 'KV_NOT_FOUND') return { kind: 'gone' }
   return { kind: 'refused', reason: error.message }
+}
+
+/** The next frame, or how the segment ends. A writer may go on while it is looked at. */
+function frameOrEnd(
+  segment: SegmentFile,
+  reader: FrameReader,
+  next: SegmentPlace | undefined,
+  syncedThrough: number,
+): Frame | SegmentEnd {
+  // A frame from the next segment's first on is void: that segment begins with it.
+  if (next === undefined || reader.txid < next.firstTxid) {
+    const frame = reader.next() ?? readAgain(reader)
+    if (frame !== undefined) return frame
+  }
+  const end = endOf(segment, reader, next, syncedThrough)
+  // Whatever tells of a frame was written after it: one that came meanwhile is there by now.
+  return end.kind === 'damaged' ? (readAgain(reader) ?? end) : end
+}
+
+/** The next frame, from the file as it is now. */
+function readAgain(reader: FrameReader): Frame | undefined {
+  reader.refresh()
+  return reader.next()
 }
 
 /** What stands behind the last frame that was read. */

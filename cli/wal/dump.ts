@@ -31,7 +31,7 @@ async function run(call: Call, setting: Setting): Promise<number> {
       continue
     }
     if (event.group.txid < from) continue
-    if (shown++ >= limit) return EXIT.ok
+    if (shown++ >= limit) break
     if (call.isJson) {
       printJson(screen, jsonGroup(event))
       continue

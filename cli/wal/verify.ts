@@ -1,4 +1,5 @@
 /** `revbolt wal verify`: whether the log is whole, and what opening the store would do with it. */
+import { CorruptionError } from '../../wal/index.ts'
 import type { LogInspection, LogVerdict, SegmentReport } from '../../wal/index.ts'
 import type { Call, Command, Setting } from '../bolt/command.ts'
 import { EXIT } from '../bolt/command.ts'
@@ -7,16 +8,31 @@ import { formatBytes, formatCount, plural } from '../format.ts'
 import { jsonSegment } from './dump.ts'
 import { endText, isDamage, openLog, taken, txidsOf } from './opening.ts'
 
+/** How often a log that changes is judged anew before a refusal counts. */
+const JUDGEMENTS_MAX = 10
+
 async function run(call: Call, setting: Setting): Promise<number> {
-  const log = await openLog(call, setting)
+  let log = await openLog(call, setting)
   const segments: SegmentReport[] = []
   for await (const event of taken(log.walk(), setting)) {
     if (event.kind === 'segment') segments.push(event.segment)
   }
-  const verdict = await judged(log, setting)
+  let verdict = await judged(log, setting)
+  // A store that is open may have written or dropped what was looked at. Damage stays where it is.
+  for (let count = 1, place = ''; count < JUDGEMENTS_MAX; count++) {
+    if (verdict.kind === 'sound' || placeOf(verdict.error) === place) break
+    place = placeOf(verdict.error)
+    log = await openLog(call, setting)
+    verdict = await judged(log, setting)
+  }
   if (call.isJson) printJson(setting.screen, jsonVerdict(log, segments, verdict))
   else print(setting, log, segments, verdict)
   return verdict.kind === 'sound' ? EXIT.ok : EXIT.found
+}
+
+function placeOf(error: Error): string {
+  const isPlaced = error instanceof CorruptionError && error.offset !== undefined
+  return isPlaced ? `${error.file} ${error.offset}` : error.message
 }
 
 async function judged(log: LogInspection, setting: Setting): Promise<LogVerdict> {

@@ -6,44 +6,15 @@ import { expect, test } from 'vitest'
 import { Random } from '../../base/random.ts'
 import { isKvError } from '../../base/errors.ts'
 import type { LogGroup } from '../../base/log-group.ts'
-import type { MemoryDisk } from '../../disk/memory-disk.ts'
+import { MemoryDisk } from '../../disk/memory-disk.ts'
 import { inspectLog } from '../../wal/index.ts'
 import type { LogEvent, LogVerdict } from '../../wal/index.ts'
 import { newestHeader } from '../../wal/identity.ts'
 import { recoverLog } from '../../wal/recovery.ts'
 import type { RecoveryReport } from '../../wal/recovery.ts'
 import { effort, seed } from '../effort.ts'
-import { DIRECTORY, recoverOptions, sameGroups } from './fixture.ts'
-import { sampleOf } from './sample.ts'
-
-/** Changes one thing of the log. */
-function damage(disk: MemoryDisk, random: Random): void {
-  const names = disk.list(DIRECTORY)
-  const path = `${DIRECTORY}/${random.pick(names)}`
-  const bytes = disk.readFile(path)
-  if (bytes.length === 0) return
-  const start = random.below(Math.min(bytes.length, random.pick([bytes.length, 80, 600])))
-  switch (random.below(5)) {
-    case 0:
-      disk.flipBit(path, start, random.below(8))
-      return
-    case 1:
-      disk.writeFile(path, bytes.subarray(0, start))
-      return
-    case 2:
-      random.fill(bytes.subarray(start, start + random.between(1, 600)))
-      disk.writeFile(path, bytes)
-      return
-    case 3: {
-      const other = `${DIRECTORY}/${random.pick(names)}`
-      disk.writeFile(path, disk.readFile(other))
-      disk.writeFile(other, bytes)
-      return
-    }
-    default:
-      disk.remove(path)
-  }
-}
+import { DIRECTORY, groupOf, openTestLog, recoverOptions, sameGroups } from './fixture.ts'
+import { damageLog, sampleOf } from './sample.ts'
 
 function verdictOf(steps: Generator<void, LogVerdict, void>): LogVerdict {
   for (;;) {
@@ -113,11 +84,59 @@ test('what is said of a damaged log is what recovery does with it', async () => 
     for (let i = 0; i < 50; i++, done++) {
       const disk = sample.disk.clone()
       for (let times = random.below(3); times > 0; times--) {
-        if (disk.list(DIRECTORY).length > 0) damage(disk, random)
+        if (disk.list(DIRECTORY).length > 0) damageLog(disk, random)
       }
       counts[examine(disk, sample.groups)]++
     }
   }
   expect(counts.sound).toBeGreaterThan(0)
   expect(counts.refused).toBeGreaterThan(0)
+})
+
+/** The file changes under the walk's feet at every group, and before each segment's end. */
+test('what is written or dropped while a log is looked at is no damage', async () => {
+  const random = new Random((seed >>> 0) + 1)
+  const counts = { written: 0, dropped: 0, gone: 0 }
+  const cases = effort({ smoke: 150, ci: 1500, soak: 30_000 })
+  for (let done = 0; done < cases; done++) {
+    const disk = new MemoryDisk({ seed: random.u32() })
+    const log = openTestLog(disk, { segmentBytes: random.pick([1024, 4096, 65_536]) })
+    let txid = 0
+    const write = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) await log.append(groupOf(++txid, 0, 100))
+    }
+    await write(random.between(1, 12))
+    const inspection = inspectLog(DIRECTORY, { disk })
+    let last = 0
+    for (const event of inspection.walk()) {
+      if (event.kind === 'group') {
+        last = Math.max(last, event.group.txid)
+        expect(sameGroups([event.group], [groupOf(event.group.txid, 0, 100)])).toBe(true)
+      } else {
+        const { end } = event.segment
+        expect(['continued', 'open', 'torn', 'gone'], JSON.stringify(end)).toContain(end.kind)
+        if (end.kind === 'gone') counts.gone++
+      }
+      if (random.below(3) === 0) {
+        await write(random.between(1, 4))
+        counts.written++
+      }
+      if (random.below(6) === 0) {
+        counts.dropped += (await log.dropBefore(random.between(1, txid))).length
+      }
+    }
+    expect(last).toBeLessThanOrEqual(txid)
+    await log.close()
+  }
+  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(0)
+})
+
+test('a segment looked at alone that is gone since is said to be gone, not sound', async () => {
+  const { disk } = await sampleOf(new Random(seed >>> 0))
+  const path = `${DIRECTORY}/${disk.list(DIRECTORY)[0]}`
+  const inspection = inspectLog(path, { disk })
+  disk.remove(path)
+  expect(() => verdictOf(inspection.judge())).toThrow(
+    expect.objectContaining({ code: 'KV_NOT_FOUND' }),
+  )
 })

@@ -2,7 +2,7 @@
 import type { Random } from '../../base/random.ts'
 import type { LogGroup } from '../../base/log-group.ts'
 import { MemoryDisk } from '../../disk/memory-disk.ts'
-import { groupOf, openTestLog } from './fixture.ts'
+import { DIRECTORY, groupOf, openTestLog } from './fixture.ts'
 
 export interface Sample {
   readonly disk: MemoryDisk
@@ -28,4 +28,33 @@ export async function sampleOf(random: Random): Promise<Sample> {
   }
   await log.close()
   return { disk, groups, said }
+}
+
+/** Changes one thing of the log. */
+export function damageLog(disk: MemoryDisk, random: Random): void {
+  const names = disk.list(DIRECTORY)
+  const path = `${DIRECTORY}/${random.pick(names)}`
+  const bytes = disk.readFile(path)
+  if (bytes.length === 0) return
+  const start = random.below(Math.min(bytes.length, random.pick([bytes.length, 80, 600])))
+  switch (random.below(5)) {
+    case 0:
+      disk.flipBit(path, start, random.below(8))
+      return
+    case 1:
+      disk.writeFile(path, bytes.subarray(0, start))
+      return
+    case 2:
+      random.fill(bytes.subarray(start, start + random.between(1, 600)))
+      disk.writeFile(path, bytes)
+      return
+    case 3: {
+      const other = `${DIRECTORY}/${random.pick(names)}`
+      disk.writeFile(path, disk.readFile(other))
+      disk.writeFile(other, bytes)
+      return
+    }
+    default:
+      disk.remove(path)
+  }
 }
