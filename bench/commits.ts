@@ -51,7 +51,7 @@ const WARM_UP_MANY = 30_000
 /** Where syncs are traced, everything takes long. */
 const TRACED_WARM_UP = 100
 const TRACED_KEYS = 10_000
-const SETTLE_MS = 1000
+const SETTLE_MS = 4000
 
 interface Options {
   readonly rounds: number
