@@ -8,7 +8,7 @@
  */
 
 import { assert, unreachable } from '../base/assert.ts'
-import { equalBytes } from '../base/bytes.ts'
+import { TWO_32, equalBytes } from '../base/bytes.ts'
 import type { LogEntry, LogOp } from '../base/log-group.ts'
 import { viewOf } from './format.ts'
 import {
@@ -22,7 +22,6 @@ import {
   SET_SEQUENCE,
 } from './group-kinds.ts'
 
-const TWO_32 = 0x100000000
 const MASK_32 = 0xffffffffn
 /** `set` takes longer than a loop for what is shorter, its call being what costs. */
 const LOOPED_SIZE_MAX = 24

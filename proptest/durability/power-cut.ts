@@ -14,11 +14,11 @@ import { Random } from '../../base/random.ts'
 import { MemoryDisk } from '../../disk/memory-disk.ts'
 import type { PowerLossMode } from '../../disk/power-loss.ts'
 import { openEngine } from '../../engine/index.ts'
-import { decodeMeta } from '../../engine/meta.ts'
-import type { Meta } from '../../engine/meta.ts'
 import { History } from './history.ts'
 import { DB_PATH, LifeError, claim, formOf, live, look, openForm, untilPowerCut } from './life.ts'
 import type { Form } from './life.ts'
+import type { Meta } from '../../engine/meta.ts'
+import { metasOf } from '../metas.ts'
 
 const MODES: readonly PowerLossMode[] = ['nothing', 'everything', 'torn', 'random', 'random']
 const DEPTH = 2
@@ -123,7 +123,7 @@ interface Visit {
 async function examine(image: MemoryDisk, history: History, visit: Visit): Promise<void> {
   const { tally, random, form, depth } = visit
   tally.images++
-  const metas = image.exists(DB_PATH) ? metasOf(image.readFile(DB_PATH)) : []
+  const metas = image.exists(DB_PATH) ? metasOf(image.readFile(DB_PATH), [PAGE_SIZE]) : []
   const isUnborn = (metas[0]?.txid ?? 0) <= 1
   if (isUnborn) {
     claim(history.floor === 1, 'the store is gone')
@@ -210,16 +210,6 @@ async function claimReadOnly(disk: MemoryDisk, { shown, visit }: Shown): Promise
   claim(revision === shown.revision, () => `read-only shows ${revision}, not ${shown.revision}`)
   await store.close()
   claim(disk.operationCount === before, 'opened read-only it wrote something')
-}
-
-/** The metas that can be read, newest first. */
-function metasOf(bytes: Uint8Array): Meta[] {
-  const metas: Meta[] = []
-  for (const slot of [0, 1] as const) {
-    const reading = decodeMeta(bytes.subarray(slot * PAGE_SIZE), 16, slot)
-    if ('meta' in reading) metas.push(reading.meta)
-  }
-  return metas.sort((a, b) => b.txid - a.txid)
 }
 
 /** The process is killed; another one looks; then the power goes: what was shown stays. */

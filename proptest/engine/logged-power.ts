@@ -17,7 +17,6 @@ import { MemoryDisk } from '../../disk/memory-disk.ts'
 import type { OperationKind } from '../../disk/fault-plan.ts'
 import type { PowerLossMode } from '../../disk/power-loss.ts'
 import { openEngine } from '../../engine/index.ts'
-import { decodeMeta } from '../../engine/meta.ts'
 import type { Meta } from '../../engine/meta.ts'
 import { stampOf } from '../../engine/stamp.ts'
 import { attachLog, openForLog } from '../../engine/open-logged.ts'
@@ -25,6 +24,7 @@ import { HeldLog } from './held-log.ts'
 import { LOG_ID, LoggedRun, mustBeClean, mustHold, stateAt } from './logged-run.ts'
 import type { States } from './logged-run.ts'
 import { DB_PATH } from './memory-engine.ts'
+import { metasOf } from '../metas.ts'
 
 const MODES: readonly PowerLossMode[] = ['nothing', 'everything', 'torn', 'random']
 const PAGE_SIZE = 1024
@@ -190,7 +190,7 @@ interface Expectation {
 
 async function examine(image: MemoryDisk, expected: Expectation, visit: Visit): Promise<void> {
   visit.tally.images++
-  const metas = image.exists(DB_PATH) ? metasOf(image.readFile(DB_PATH)) : []
+  const metas = image.exists(DB_PATH) ? metasOf(image.readFile(DB_PATH), [PAGE_SIZE]) : []
   const [newest, previous] = metas
   if (newest !== undefined) await claimAlone(image.clone(), newest, expected)
   await claimWhole(image.clone(), expected, visit, newest?.txid)
@@ -259,20 +259,10 @@ async function goOn(image: MemoryDisk, expected: Expectation, visit: Visit): Pro
     states,
   }
   if (how === 'done') {
-    const newest = metasOf(disk.readFile(DB_PATH))[0]
+    const newest = metasOf(disk.readFile(DB_PATH), [PAGE_SIZE])[0]
     await claimWhole(disk.clone(), next, visit, newest?.txid)
     return
   }
   visit.tally.cutsInRecovery++
   await examine(disk.afterPowerLoss(random, random.pick(MODES)), next, visit.below())
-}
-
-/** The metas that can be read, newest first. */
-function metasOf(bytes: Uint8Array): Meta[] {
-  const metas: Meta[] = []
-  for (const slot of [0, 1] as const) {
-    const reading = decodeMeta(bytes.subarray(slot * PAGE_SIZE), 16, slot)
-    if ('meta' in reading) metas.push(reading.meta)
-  }
-  return metas.sort((a, b) => b.txid - a.txid)
 }

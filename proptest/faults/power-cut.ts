@@ -19,13 +19,15 @@ import { MemoryDisk } from '../../disk/memory-disk.ts'
 import type { PowerLossMode } from '../../disk/power-loss.ts'
 import { openEngine } from '../../engine/index.ts'
 import type { Engine } from '../../engine/index.ts'
-import { decodeMeta } from '../../engine/meta.ts'
 import type { Meta } from '../../engine/meta.ts'
 import type { FrozenBucket } from './model.ts'
 import { thaw } from './model.ts'
 import { ClaimError, DB_PATH, Session, claim, claimContent } from './session.ts'
 import { generateMore, generateWorkload } from './workload.ts'
 import type { Workload } from './workload.ts'
+import { metasOf } from '../metas.ts'
+
+const PAGE_SIZES = [1024, 2048, 4096, 8192, 16_384, 32_768, 65_536]
 
 /** What an image may hold. */
 interface Expectation {
@@ -192,7 +194,7 @@ async function examine(image: MemoryDisk, expected: Expectation, visit: Visit): 
   const { tally } = visit
   tally.images++
   if (!image.exists(DB_PATH)) claim(!expected.isOpened, 'the file is gone')
-  const metas = image.exists(DB_PATH) ? metasOf(image.readFile(DB_PATH)) : []
+  const metas = image.exists(DB_PATH) ? metasOf(image.readFile(DB_PATH), PAGE_SIZES) : []
   const [newest] = metas
   if (newest === undefined) {
     claim(!expected.isOpened, 'no meta page is left')
@@ -245,19 +247,6 @@ function claimSound(engine: Engine, contents: readonly FrozenBucket[], where: st
   const report = engine.check()
   claim(report.isClean, () => `${where}: check: ${JSON.stringify(report.findings)}`)
   return commits
-}
-
-/** The metas that can be read, newest first. */
-function metasOf(bytes: Uint8Array): Meta[] {
-  const metas: Meta[] = []
-  for (let pageSizeBytes = 1024; pageSizeBytes <= 65536; pageSizeBytes *= 2) {
-    for (const slot of [0, 1] as const) {
-      const reading = decodeMeta(bytes.subarray(slot * pageSizeBytes), 16, slot)
-      if (!('meta' in reading) || reading.meta.pageSizeBytes !== pageSizeBytes) continue
-      metas.push(reading.meta)
-    }
-  }
-  return metas.sort((a, b) => b.txid - a.txid)
 }
 
 /** Damages the newest meta and claims that the generation before takes its place. */
