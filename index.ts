@@ -24,8 +24,31 @@ export type {
 } from './store/types.ts'
 export type { BytesInput, Encoding, Encodings, ValueInput } from './store/types/encoding.ts'
 export type { KeyRange, KeyValue, ResultJson } from './store/types/key-value.ts'
-export type { LeaseReference } from './store/types/lease.ts'
-export type { CallOptions, Status } from './store/types/maintenance.ts'
+export type {
+  GrantOptions,
+  KeepAlive,
+  Lease,
+  LeaseInfo,
+  LeaseInfoOptions,
+  LeaseReference,
+  RevokeResult,
+} from './store/types/lease.ts'
+export type {
+  Alarm,
+  AlarmReference,
+  AlarmType,
+  CallOptions,
+  CompactOptions,
+  CompactResult,
+  DefragmentResult,
+  HashKVOptions,
+  HashKVResult,
+  JobOptions,
+  Progress,
+  Status,
+  StoreStats,
+} from './store/types/maintenance.ts'
+export type { Logger, Retain } from './store/types/open.ts'
 export type {
   GetOptions,
   Order,
@@ -41,13 +64,26 @@ export type {
   CompareOperator,
   DeleteOp,
   GetOp,
+  Isolation,
   Op,
   OpResult,
   PutOp,
   RangeOp,
+  TransactOptions,
+  TransactResult,
+  Transaction,
   TxnOp,
   TxnOptions,
   TxnRequest,
   TxnResult,
 } from './store/types/txn.ts'
+export type { Snapshot, View } from './store/types/view.ts'
+export type {
+  DeleteEvent,
+  PutEvent,
+  Watch,
+  WatchBatch,
+  WatchEvent,
+  WatchOptions,
+} from './store/types/watch.ts'
 export type { DeleteOptions, DeleteResult, PutOptions, PutResult } from './store/types/write.ts'

@@ -12,9 +12,15 @@ export interface Clock {
   monotonicMs(): number
   /**
    * Calls `callback` once after `delayMs`; returns a function that cancels it. A pending timer
-   * keeps the process alive. Delays of 2^31 ms and more are cut to 2^31 - 1.
+   * keeps the process alive unless the options say otherwise. Delays of 2^31 ms and more are cut to
+   * 2^31 - 1.
    */
-  setTimer(delayMs: number, callback: () => void): () => void
+  setTimer(delayMs: number, callback: () => void, options?: TimerOptions): () => void
+}
+
+export interface TimerOptions {
+  /** Whether the process lives on while the timer is pending. Default true. */
+  readonly keepsAlive?: boolean
 }
 
 const TIMER_DELAY_MS_MAX = 2147483647
@@ -22,8 +28,9 @@ const TIMER_DELAY_MS_MAX = 2147483647
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  setTimer(delayMs, callback) {
+  setTimer(delayMs, callback, { keepsAlive = true } = {}) {
     const timer = setTimeout(callback, Math.min(delayMs, TIMER_DELAY_MS_MAX))
+    if (!keepsAlive) timer.unref()
     return () => clearTimeout(timer)
   },
 }
@@ -47,7 +54,8 @@ export class FakeClock implements Clock {
   }
 
   wallMs(): number {
-    return this.#wallOffsetMs + this.#nowMs
+    // Whole, as `Date.now()` is, also where timers were set to fractions.
+    return Math.floor(this.#wallOffsetMs + this.#nowMs)
   }
 
   monotonicMs(): number {

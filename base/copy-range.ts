@@ -7,6 +7,8 @@
  * bytes 350.
  */
 
+import { markAsUntransferable } from 'node:worker_threads'
+
 const POOL_SIZE = 8192
 /** Longer copies get a buffer of their own. */
 const POOLED_SIZE_MAX = POOL_SIZE >>> 3
@@ -32,6 +34,8 @@ function takeRoom(size: number): Uint8Array {
   if (size > POOLED_SIZE_MAX) return new Uint8Array(size)
   if (poolUsed + size > POOL_SIZE) {
     pool = new ArrayBuffer(POOL_SIZE)
+    // Sent to a worker as a thing to transfer, it would be gone for all that stands in it.
+    markAsUntransferable(pool)
     poolUsed = 0
   }
   const room = new Uint8Array(pool, poolUsed, size)

@@ -65,13 +65,14 @@ timed('walk in key order', keyCount, () => {
   if (count !== keyCount) throw new Error(`walked ${count} keys`)
 })
 
-const { recordBytes, treeBytes, historyBytes } = index.memory
-const total = recordBytes + treeBytes + historyBytes
+const { recordBytes, treeBytes, tableBytes, historyBytes } = index.memory
+const total = recordBytes + treeBytes + tableBytes + historyBytes
 const resident = process.memoryUsage.rss() - residentBefore
 console.log(`${keyCount} keys of ${KEY_SIZE} bytes, ${perKey} revisions each`)
 console.log(
   `set aside: ${(total / keyCount).toFixed(1)} bytes a key ` +
     `(record ${(recordBytes / keyCount).toFixed(1)}, tree ${(treeBytes / keyCount).toFixed(1)}, ` +
+    `table ${(tableBytes / keyCount).toFixed(1)}, ` +
     `history ${(historyBytes / keyCount).toFixed(1)}); ` +
     `resident: ${(resident / keyCount).toFixed(1)}`,
 )

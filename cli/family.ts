@@ -1,38 +1,49 @@
-/** A family of commands, as `revbolt bolt` and `revbolt wal`: finds one, runs it, explains it. */
+/**
+ * A family of commands, as `revbolt bolt` and `revbolt wal`: finds one, runs it, explains it. One
+ * without a name has the commands of `revbolt` itself.
+ *
+ * Loads neither store nor engine: a command does, once it knows that it needs to.
+ */
 import { resolve } from 'node:path'
-import { isKvError } from '../engine/index.ts'
 import { UsageError } from './arguments.ts'
-import { nearest, readCall } from './bolt/call.ts'
+import type { Called } from './bolt/call.ts'
+import { callOf, nearest, readCall } from './bolt/call.ts'
 import type { Command, Options, Setting } from './bolt/command.ts'
 import { EXIT } from './bolt/command.ts'
-import { Failure } from './bolt/failure.ts'
+import { Failure, operatingCode } from './bolt/failure.ts'
 import { pathKind } from './bolt/file-kind.ts'
 import { paragraph, printJson, wrap } from './bolt/output.ts'
 import type { Screen } from './screen.ts'
 
-export interface Family {
-  readonly name: string
+export interface Family extends Called {
   /** What its commands are about, as the help names it: `FILE`. */
   readonly subject: string
   /** Paragraphs for its help. */
   readonly about: readonly string[]
   /** The command to name where a file was named and no command. */
-  readonly example: string
+  readonly example?: string
   /** Every command has these. */
   readonly options: Options
   /** Stands before the exit codes. */
   readonly note: string
   readonly commands: readonly Command[]
+  /** Further families, for the help: what is typed, and what it does. */
+  readonly families?: readonly (readonly [string, string])[]
+  readonly exitCodes?: ExitCodes
+  /** Whether complaints name the error's code. */
+  readonly hasCodes?: boolean
 }
 
-const EXIT_CODES = [
+export type ExitCodes = readonly (readonly [code: string, meaning: string])[]
+
+const EXIT_CODES: ExitCodes = [
   ['0', 'fine'],
   ['1', 'damage was found, or what was asked for is not there'],
   ['2', 'the command line can’t be understood'],
   ['3', 'a file can’t be opened or written: missing, in use, of another kind, no permission'],
   ['70', 'a bug of this program; please report it'],
   ['130, 143', 'stopped by a signal; 141: nobody read the output any more'],
-] as const
+]
 
 /** Runs one command. Returns the exit code; throws only where the signal was aborted. */
 export async function runFamily(
@@ -40,9 +51,10 @@ export async function runFamily(
   args: readonly string[],
   setting: Setting,
 ): Promise<number> {
-  const isJson = args.includes('--json')
+  const end = args.indexOf('--')
+  const isJson = args.slice(0, end === -1 ? args.length : end).includes('--json')
+  const [name, ...rest] = args
   try {
-    const [name, ...rest] = args
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
       printHelp(setting.screen, family)
       return name === undefined ? EXIT.usage : EXIT.ok
@@ -56,7 +68,7 @@ export async function runFamily(
     return await command.run(call, setting)
   } catch (error) {
     if (setting.signal.aborted) throw error
-    const failure = toFailure(family, error)
+    const failure = toFailure(helpOf(family, name), error)
     if (isJson) printFailureJson(setting.screen, failure)
     else printFailure(family, setting.complaints, failure)
     return failure.exitCode
@@ -64,27 +76,36 @@ export async function runFamily(
 }
 
 function findCommand(family: Family, name: string, { directory }: Setting): Command {
-  const { commands, name: own, example } = family
+  const { commands, example } = family
   const found = commands.find((command) => command.name === name)
   if (found !== undefined) return found
   const near = nearest(
     name,
     commands.map((command) => command.name),
   )
-  if (near === undefined && pathKind(resolve(directory, name)) !== 'nothing') {
-    throw new UsageError(`name a command before the file: revbolt ${own} ${example} ${name}`)
+  const isPath = near === undefined && pathKind(resolve(directory, name)) !== 'nothing'
+  if (isPath && example !== undefined) {
+    throw new UsageError(`name a command before the file: ${callOf(family, example, name)}`)
   }
-  const meant = near === undefined ? `see \`revbolt ${own} --help\`` : `did you mean ${near}?`
+  const meant = near === undefined ? `see \`${callOf(family, '--help')}\`` : `did you mean ${near}?`
   throw new UsageError(`there is no command ${name}; ${meant}`)
 }
 
-function toFailure({ name }: Family, error: unknown): Failure {
+/** Where to read on after a slip. */
+function helpOf(family: Family, name: string | undefined): string {
+  const isKnown = family.commands.some((command) => command.name === name)
+  return `\`${callOf(family, isKnown ? (name ?? '') : '', '--help')}\``
+}
+
+function toFailure(help: string, error: unknown): Failure {
   if (error instanceof Failure) return error
   if (error instanceof UsageError) {
-    return new Failure(EXIT.usage, error.message, { hints: [`\`revbolt ${name} --help\``] })
+    const hints = error.message.includes(help) ? [] : [help]
+    return new Failure(EXIT.usage, error.message, { hints })
   }
-  if (isKvError(error)) {
-    const exitCode = error.code === 'KV_CORRUPT' ? EXIT.found : EXIT.refused
+  const code = operatingCode(error)
+  if (code !== undefined && error instanceof Error) {
+    const exitCode = code === 'KV_CORRUPT' ? EXIT.found : EXIT.refused
     return new Failure(exitCode, error.message, { cause: error })
   }
   const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
@@ -94,8 +115,10 @@ function toFailure({ name }: Family, error: unknown): Failure {
   })
 }
 
-function printFailure({ name }: Family, screen: Screen, { message, hints }: Failure): void {
-  screen.print(`${screen.style('red', `revbolt ${name}:`)} ${message}`)
+function printFailure(family: Family, screen: Screen, { message, hints, code }: Failure): void {
+  const named = family.hasCodes === true && code !== undefined ? ` (${code})` : ''
+  const who = callOf(family)
+  screen.print(`${screen.style('red', `${who === '' ? 'error' : who}:`)} ${message}${named}`)
   for (const hint of hints) {
     const [first = '', ...more] = wrap(hint, screen.width - 4)
     screen.print(`  ${screen.style('dim', '→')} ${first}`)
@@ -108,27 +131,31 @@ function printFailureJson(screen: Screen, { message, hints, code, exitCode }: Fa
 }
 
 function printHelp(screen: Screen, family: Family): void {
-  screen.print(`Usage: revbolt ${family.name} COMMAND ${family.subject} [arguments] [options]`)
+  const call = callOf(family, 'COMMAND', family.subject, '[arguments]', '[options]')
+  screen.print(`Usage: ${call}`)
   screen.print()
   for (const text of family.about) paragraph(screen, text, '')
   screen.print()
-  const rows = family.commands.map(({ name, positionals, summary }) => [
-    `${name} ${positionals}`,
+  const rows = family.commands.map(({ name, positionals, summary }): [string, string] => [
+    `${name} ${positionals}`.trimEnd(),
     summary,
   ])
-  const width = Math.max(...rows.map(([left = '']) => left.length))
-  for (const [left = '', right = ''] of rows) printRow(screen, [left, right], width)
+  const { families = [] } = family
+  const width = Math.max(...[...rows, ...families].map(([left]) => left.length))
+  for (const row of rows) printRow(screen, row, width)
+  if (families.length > 0) screen.print()
+  for (const row of families) printRow(screen, row, width)
   screen.print()
-  screen.print(`Options of all commands; \`revbolt ${family.name} COMMAND --help\` has the rest:`)
+  screen.print(`Options of all commands; \`${callOf(family, 'COMMAND', '--help')}\` has the rest:`)
   printOptions(screen, family.options)
   screen.print()
   screen.print(`${family.note}Exit codes:`)
-  printExitCodes(screen)
+  printExitCodes(screen, family)
 }
 
-function printExitCodes(screen: Screen): void {
-  const width = Math.max(...EXIT_CODES.map(([code]) => code.length))
-  for (const [code, meaning] of EXIT_CODES) printRow(screen, [code, meaning], width)
+function printExitCodes(screen: Screen, { exitCodes = EXIT_CODES }: Family): void {
+  const width = Math.max(...exitCodes.map(([code]) => code.length))
+  for (const [code, meaning] of exitCodes) printRow(screen, [code, meaning], width)
 }
 
 function printRow(screen: Screen, [left, right]: readonly [string, string], width: number): void {
@@ -147,12 +174,15 @@ function printOptions(screen: Screen, options: Options): void {
 }
 
 function printCommandHelp(screen: Screen, family: Family, command: Command): void {
-  screen.print(`Usage: revbolt ${family.name} ${command.name} ${command.positionals} [options]`)
+  screen.print(`Usage: ${callOf(family, command.name, command.positionals, '[options]')}`)
   screen.print()
   paragraph(screen, command.details, '')
+  const { examples = [] } = command
+  if (examples.length > 0) screen.print()
+  for (const example of examples) screen.print(`  ${screen.style('dim', '$')} ${example}`)
   screen.print()
   printOptions(screen, { ...command.options, ...family.options })
   screen.print()
   screen.print('Exit codes:')
-  printExitCodes(screen)
+  printExitCodes(screen, family)
 }

@@ -32,13 +32,18 @@ interface Ended {
   readonly stderr: string
 }
 
+/** @param input standard input; null leaves it open */
 async function revbolt(
   args: readonly string[],
   onOutput: (child: ChildProcess) => void = () => {},
+  input: string | Uint8Array | null = '',
 ): Promise<Ended> {
   const program = join(findHome(), 'cli', 'revbolt.ts')
   const tsx = import.meta.resolve('tsx')
-  const child = spawn(process.execPath, ['--import', tsx, program, ...args], { cwd: directory })
+  const env = { ...process.env, FORCE_COLOR: '', REVBOLT_DATA: '' }
+  const command = ['--import', tsx, program, ...args]
+  const child = spawn(process.execPath, command, { cwd: directory, env })
+  if (input !== null) child.stdin.end(input)
   const ended = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     ended.stdout += text
@@ -67,6 +72,34 @@ describe('revbolt', () => {
     expect((await revbolt(['bolt', 'check', 'db'])).code).toBe(0)
     expect((await revbolt(['bolt', 'get', 'db', 'b', 'k'])).code).toBe(1)
     expect((await revbolt(['bolt', 'info', 'nothing'])).code).toBe(3)
+  })
+
+  test('a value from standard input comes back byte for byte', async () => {
+    const value = Uint8Array.from({ length: 256 }, (_, index) => index)
+    const put = await revbolt(['put', 'k'], undefined, value)
+    expect(put).toEqual({ code: 0, stdout: 'revision 2\n', stderr: 'made a new store in data\n' })
+    const hex = await revbolt(['get', '6b', '--hex', '--print-value-only'])
+    expect(hex).toEqual({ code: 0, stdout: `${Buffer.from(value).toString('hex')}\n`, stderr: '' })
+  })
+
+  test('a watch owns the store until it is stopped, and says so to others', async () => {
+    let other: Promise<Ended> | undefined
+    const watching = revbolt(
+      ['watch', '--rev', '2'],
+      (child) => {
+        // It has begun: there is an event.
+        other ??= revbolt(['get', 'k']).finally(() => child.kill('SIGINT'))
+      },
+      null,
+    )
+    const { code, stdout, stderr } = await watching
+    expect({ code, stderr }).toEqual({ code: 130, stderr: 'revbolt: stopped\n' })
+    expect(stdout).toMatch(/^ {16}2 {2}PUT {5}k {2}0x000102/)
+    const refused = await other
+    expect(refused).toMatchObject({ code: 3, stdout: '' })
+    expect(refused?.stderr).toMatch(
+      /^revbolt: data is in use: it is locked by process \d+ \(KV_LOCKED\)\n {2}→ /,
+    )
   })
 
   test('prints all of a long output into a pipe', async () => {

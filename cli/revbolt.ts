@@ -1,57 +1,42 @@
 #!/usr/bin/env node
-/** The `revbolt` command. */
-import { VERSION } from '../index.ts'
+/**
+ * The `revbolt` command. What a command needs is loaded when it is called: a `get` waits for no
+ * page inspector.
+ */
 import { nearest } from './bolt/call.ts'
+import type { Setting } from './bolt/command.ts'
 import { EXIT } from './bolt/command.ts'
-import { runBolt } from './bolt/bolt.ts'
 import type { Stage } from './program.ts'
-import { runWal } from './wal/wal.ts'
 import { runProgram } from './program.ts'
+import type { Input } from './store/command.ts'
+import { NAMES as STORE_NAMES, runStore } from './store/store.ts'
 
-const USAGE = `Usage: revbolt COMMAND [arguments]
-
-  bolt       looks into any bbolt file: revbolt's, etcd's, bbolt's own
-  wal        looks into the log of a store
-
-  --help     show this; \`revbolt COMMAND --help\` has the rest
-  --version  show the version`
-
-const COMMANDS = ['bolt', 'wal'] as const
+const NAMES: readonly string[] = [...STORE_NAMES, 'bolt', 'wal']
+const HELP: readonly (string | undefined)[] = ['--help', '-h', 'help', undefined]
 
 /** A map of pages is the better the wider it is, up to a point. */
 const WIDTH_MAX = 160
 
-async function run(stage: Stage): Promise<number> {
-  const { screen, complaints, signal } = stage
-  const [command, ...rest] = process.argv.slice(2)
-  switch (command) {
-    case 'bolt': {
-      const now = (): number => performance.now()
-      return runBolt(rest, { screen, complaints, signal, directory: process.cwd(), now })
-    }
-    case 'wal': {
-      const now = (): number => performance.now()
-      return runWal(rest, { screen, complaints, signal, directory: process.cwd(), now })
-    }
-    case '--version':
-    case '-v':
-      screen.print(VERSION)
-      return EXIT.ok
-    case '--help':
-    case '-h':
-    case 'help':
-      screen.print(USAGE)
-      return EXIT.ok
-    case undefined:
-      screen.print(USAGE)
-      return EXIT.usage
-    default: {
-      const near = nearest(command, COMMANDS)
-      const meant = near === undefined ? 'see `revbolt --help`' : `did you mean ${near}?`
-      stage.complain(`there is no command ${command}; ${meant}`)
-      return EXIT.usage
-    }
+async function run({ screen, complaints, signal, complain }: Stage): Promise<number> {
+  const args = process.argv.slice(2)
+  const [command, ...rest] = args
+  const now = (): number => performance.now()
+  const setting: Setting = { screen, complaints, signal, directory: process.cwd(), now }
+  if (command === 'bolt') return (await import('./bolt/bolt.ts')).runBolt(rest, setting)
+  if (command === 'wal') return (await import('./wal/wal.ts')).runWal(rest, setting)
+  if (command === '--version' || command === '-v') {
+    screen.print((await import('../index.ts')).VERSION)
+    return EXIT.ok
   }
+  if (command !== undefined && ![...NAMES, ...HELP].includes(command)) {
+    const near = nearest(command, NAMES)
+    const meant = near === undefined ? 'see `revbolt --help`' : `did you mean ${near}?`
+    complain(`there is no command ${command}; ${meant}`)
+    return EXIT.usage
+  }
+  const { env: environment } = process
+  const input = (): Input => process.stdin
+  return runStore(args, { ...setting, input, environment, today: () => new Date() })
 }
 
 function fail(error: unknown, { complain }: Stage): number {

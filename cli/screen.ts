@@ -35,8 +35,9 @@ export class Screen {
     this.#output = output
     this.#widthMax = widthMax
     this.isTerminal = output.isTTY === true && environment['TERM'] !== 'dumb'
-    // https://no-color.org: set to anything but nothing.
-    this.isColoured = this.isTerminal && (environment['NO_COLOR'] ?? '') === ''
+    // https://no-color.org: set to anything but nothing. FORCE_COLOR as Node has it.
+    const isForced = !['', '0'].includes(environment['FORCE_COLOR'] ?? '')
+    this.isColoured = (this.isTerminal || isForced) && (environment['NO_COLOR'] ?? '') === ''
   }
 
   /** Columns to use. */
@@ -47,7 +48,7 @@ export class Screen {
   }
 
   style(style: Style | readonly Style[], text: string): string {
-    if (!this.isColoured) return text
+    if (!this.isColoured || text === '') return text
     return styleText(typeof style === 'string' ? style : [...style], text, {
       validateStream: false,
     })

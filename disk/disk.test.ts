@@ -36,6 +36,7 @@ const GROUNDS: readonly [string, () => Ground][] = [
   ['RealDisk with flock(1)', () => ({ disk: new RealDisk({ flock: 'flock(1)' }), ...temporary() })],
   ['MemoryDisk', () => memory(new MemoryDisk())],
   ['MemoryDisk with short transfers', () => memory(new MemoryDisk({ shortTransfers: 0.7 }))],
+  ['MemoryDisk that is plain', () => memory(new MemoryDisk({ isPlain: true }))],
   ['MemoryDisk by the rules of Windows', () => memory(new MemoryDisk({ platform: 'windows' }))],
 ]
 

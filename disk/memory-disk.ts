@@ -21,6 +21,9 @@
  *   windows   directories can't be synced (the call does nothing): a file's names become durable
  *             with the file's sync; renaming over a file that is open fails
  *
+ * A disk that `isPlain` only stores: it keeps nothing of what was overwritten, and can't be asked
+ * what a power loss would leave.
+ *
  * Everything follows from the seed and the calls made. Relative paths are taken from `/`, which
  * exists.
  */
@@ -32,7 +35,6 @@ import { InjectedError } from './fault-plan.ts'
 import { closedError } from './io-error.ts'
 import { waitForLock } from './lock-wait.ts'
 import { MEMORY_DEVICE, MemoryFile } from './memory-file.ts'
-import { MemoryInode } from './memory-inode.ts'
 import { MemoryLockAttempt } from './memory-locks.ts'
 import { MemoryMedium, failure, withPath } from './memory-medium.ts'
 import { MemoryDirectory } from './memory-names.ts'
@@ -41,6 +43,7 @@ import { resolvePath } from './memory-tree.ts'
 import type { Disk, DiskFile, DiskFileOptions, FileIdentity, LockOptions } from './disk.ts'
 import type { Fault, Operation } from './fault-plan.ts'
 import type { IoOperation } from './io-error.ts'
+import type { MemoryInode } from './memory-inode.ts'
 import type { MemoryDiskOptions, MemoryImage } from './memory-medium.ts'
 import type { Place } from './memory-tree.ts'
 import type { PowerLossMode } from './power-loss.ts'
@@ -284,7 +287,7 @@ export class MemoryDisk implements Disk {
     }
     if (mode === 'read' || mode === 'write') throw failure('ENOENT', open.name, open.path)
     return this.#medium.perform({ ...open, kind: 'create' }, () => {
-      const inode = new MemoryInode(this.#medium.tree.nextId())
+      const inode = this.#medium.tree.newFile()
       inode.nameCount = 1
       this.#medium.tree.changes.apply([{ directory, name, to: inode }], this.#medium.sequence)
       return inode

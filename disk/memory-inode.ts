@@ -21,6 +21,9 @@
  *   4. A chunk is `isDirty` when the next sync will write it. A failed sync makes chunks clean
  *      without making them durable (what Linux does), so later syncs leave them alone until they
  *      are written again.
+ *
+ * A file that `isPlain` has live bytes alone, which are written in place: 1 to 3 don't hold for it,
+ * and it can't be copied.
  */
 
 import { assert } from '../base/assert.ts'
@@ -70,6 +73,7 @@ interface ChunkPart {
 export class MemoryInode {
   readonly kind = 'file'
   readonly id: number
+  readonly #isPlain: boolean
   /** Handles open on it; not copied with the file. */
   openCount = 0
   /** Directory entries that name it now. */
@@ -85,8 +89,9 @@ export class MemoryInode {
   #sizeSyncedThrough = 0
   #chunkCount = 0
 
-  constructor(id: number) {
+  constructor(id: number, isPlain: boolean = false) {
     this.id = id
+    this.#isPlain = isPlain
   }
 
   /**
@@ -105,6 +110,7 @@ export class MemoryInode {
 
   /** A copy with the same states and no handles; costs a few words a chunk. */
   clone(): MemoryInode {
+    assert(!this.#isPlain, 'a plain file is not copied')
     const copy = new MemoryInode(this.id)
     copy.#live = [...this.#live]
     copy.#durable = [...this.#durable]
@@ -194,7 +200,7 @@ export class MemoryInode {
     const written = part === source.length ? source : source.subarray(done, done + part)
     if (part === CHUNK_SIZE) return new Uint8Array(written)
     const before = this.#live[index]
-    const bytes = before === undefined ? new Uint8Array(CHUNK_SIZE) : new Uint8Array(before)
+    const bytes = before === undefined ? new Uint8Array(CHUNK_SIZE) : this.#writable(before)
     bytes.set(written, offset)
     return bytes
   }
@@ -207,7 +213,7 @@ export class MemoryInode {
       const part = Math.min(CHUNK_SIZE - offset, end - at)
       const before = this.#live[index]
       const isWhole = part === CHUNK_SIZE || before === undefined
-      const bytes = isWhole ? ZERO_CHUNK : new Uint8Array(before).fill(0, offset, offset + part)
+      const bytes = isWhole ? this.#zeros : this.#writable(before).fill(0, offset, offset + part)
       this.#change(index, { sequence, bytes, cutFrom: undefined })
       at += part
     }
@@ -223,16 +229,17 @@ export class MemoryInode {
     const cutFrom = sizeBytes % CHUNK_SIZE
     const boundary = this.#live[keptCount - 1]
     if (sizeBytes < this.#size && cutFrom !== 0 && boundary !== undefined) {
-      const bytes = new Uint8Array(boundary).fill(0, cutFrom)
+      const bytes = this.#writable(boundary).fill(0, cutFrom)
       this.#change(keptCount - 1, { sequence, bytes, cutFrom })
     }
     if (this.#live.length > keptCount) this.#live.length = keptCount
-    if (sizeBytes !== this.#size) this.#sizes.push({ sequence, sizeBytes })
+    if (sizeBytes !== this.#size && !this.#isPlain) this.#sizes.push({ sequence, sizeBytes })
     this.#size = sizeBytes
   }
 
   /** Makes the bytes of dirty chunks durable, and the length. */
   sync(sequence: number): void {
+    if (this.#isPlain) return
     for (const [index, history] of this.#history) {
       if (!history.isDirty) continue
       this.#durable[index] = this.#live[index]
@@ -300,7 +307,21 @@ export class MemoryInode {
     })
   }
 
+  /** A chunk's bytes, to be changed and put in its place. */
+  #writable(chunk: Uint8Array): Uint8Array {
+    return this.#isPlain ? chunk : new Uint8Array(chunk)
+  }
+
+  /** A chunk of zeros: where nothing is kept of what was there, none at all. */
+  get #zeros(): Chunk {
+    return this.#isPlain ? undefined : ZERO_CHUNK
+  }
+
   #change(index: number, state: ChunkState): void {
+    if (this.#isPlain) {
+      this.#setLive(index, state.bytes)
+      return
+    }
     let history = this.#history.get(index)
     if (history === undefined) {
       history = { states: [], isDirty: true }
@@ -327,6 +348,10 @@ export class MemoryInode {
 
   #growTo(sizeBytes: number, sequence: number): void {
     if (sizeBytes <= this.#size) return
+    if (this.#isPlain) {
+      this.#size = sizeBytes
+      return
+    }
     const last = this.#sizes.at(-1)
     const isGrowth = last !== undefined && last.sizeBytes === this.#size
     if (isGrowth && this.#sizes.length >= STATES_MAX && this.#isAllGrowth()) this.#sizes.shift()

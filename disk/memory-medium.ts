@@ -34,6 +34,14 @@ export interface MemoryDiskOptions {
   readonly shortTransfers?: number | undefined
   /** The order of asynchronous calls under way together. Default `random`, drawn from the seed. */
   readonly asyncOrder?: 'random' | 'asCalled' | undefined
+  /** Keeps the bytes, and nothing of what was before: for storing things. Default false. */
+  readonly isPlain?: boolean | undefined
+  /**
+   * The probability, from 0 to below 1, that a turn of the event loop passes in which no
+   * asynchronous call happens: the calls then take a random time. Only where their order is random.
+   * Default 0.
+   */
+  readonly idleTurns?: number | undefined
   /** For waiting for locks. Default: the system's. */
   readonly clock?: Clock | undefined
   /** Called for each operation before it happens. */
@@ -62,8 +70,9 @@ export class MemoryMedium implements MemoryHost {
     this.#capacityBytes = options.capacityBytes ?? Infinity
     this.#random = new Random(options.seed ?? 0)
     const order = this.#random.fork()
-    this.#scheduler = new MemoryScheduler(options.asyncOrder === 'asCalled' ? undefined : order)
-    this.tree = image?.tree ?? new MemoryTree()
+    const asCalled = options.asyncOrder === 'asCalled'
+    this.#scheduler = new MemoryScheduler(asCalled ? undefined : order, options.idleTurns ?? 0)
+    this.tree = image?.tree ?? new MemoryTree(undefined, undefined, options.isPlain)
     this.#sequence = image?.sequence ?? 0
     for (const inode of this.tree.files()) this.#chunksUsed += inode.chunkCount
   }

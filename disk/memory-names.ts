@@ -42,7 +42,13 @@ export interface NameChange {
 
 /** The changes not yet durable, oldest first. */
 export class NameChanges {
+  readonly #isPlain: boolean
   #changes: NameChange[] = []
+
+  /** `isPlain`: names change, and it is not noted how. */
+  constructor(isPlain: boolean) {
+    this.#isPlain = isPlain
+  }
 
   get list(): readonly NameChange[] {
     return this.#changes
@@ -51,6 +57,7 @@ export class NameChanges {
   /** Applies the edits to the live names and notes them as one change. */
   apply(edits: readonly NameEdit[], sequence: number): void {
     for (const edit of edits) applyEdit(edit.directory.live, edit)
+    if (this.#isPlain) return
     const unsynced = new Set(edits.map((edit) => edit.directory))
     this.#changes.push({ sequence, edits, unsynced })
   }

@@ -4,6 +4,7 @@
  */
 
 import { posix as paths } from 'node:path'
+import { assert } from '../base/assert.ts'
 import { InjectedError } from './fault-plan.ts'
 import { MemoryInode } from './memory-inode.ts'
 import { MemoryDirectory, NameChanges, applyEdit } from './memory-names.ts'
@@ -21,12 +22,25 @@ const ROOT_ID = 1
 
 export class MemoryTree {
   readonly root: MemoryDirectory
-  readonly changes: NameChanges = new NameChanges()
+  readonly changes: NameChanges
+  /** Whether it keeps what is live, and nothing of what was before: then it can't be copied. */
+  readonly isPlain: boolean
   #lastId: number
 
-  constructor(root: MemoryDirectory = new MemoryDirectory(ROOT_ID), lastId: number = ROOT_ID) {
+  constructor(
+    root: MemoryDirectory = new MemoryDirectory(ROOT_ID),
+    lastId: number = ROOT_ID,
+    isPlain: boolean = false,
+  ) {
     this.root = root
     this.#lastId = lastId
+    this.isPlain = isPlain
+    this.changes = new NameChanges(isPlain)
+  }
+
+  /** A new file, without a name. */
+  newFile(): MemoryInode {
+    return new MemoryInode(this.nextId(), this.isPlain)
   }
 
   /** A number for a new file or directory, never given out before. */
@@ -79,7 +93,7 @@ export class MemoryTree {
       directory.durable.set(name, child)
       directory = child
     }
-    const inode = directory.live.get(last) ?? new MemoryInode(this.nextId())
+    const inode = directory.live.get(last) ?? this.newFile()
     if (inode.kind === 'directory') throw new InjectedError('EISDIR', 'it is a directory')
     if (!directory.live.has(last)) inode.nameCount += 1
     directory.live.set(last, inode)
@@ -89,6 +103,7 @@ export class MemoryTree {
 
   /** The same files, names and unsynced changes, with no handle open. */
   clone(): MemoryTree {
+    assert(!this.isPlain, 'a plain disk is not copied')
     const copies = new Map<MemoryNode, MemoryNode>()
     const copyOf = <T extends MemoryNode>(node: T): MemoryNode => {
       const known = copies.get(node)
@@ -128,6 +143,7 @@ export class MemoryTree {
 
   /** What a power loss leaves, all of it durable. */
   afterPowerLoss(loss: PowerLoss): MemoryTree {
+    assert(!this.isPlain, 'a plain disk does not know what would be left')
     const names = new Map<MemoryDirectory, Map<string, MemoryNode>>()
     const namesIn = (directory: MemoryDirectory): Map<string, MemoryNode> => {
       let found = names.get(directory)

@@ -126,6 +126,16 @@ export class Allocation {
     return pgids
   }
 
+  /** How many pages below `end` are free now. */
+  freeBelow(end: number): number {
+    return this.#core.freelist.freeBelow(end)
+  }
+
+  /** The first page of the lowest run of `count` free ones; undefined where there is none. */
+  lowestRun(count: number): number | undefined {
+    return this.#core.freelist.findRun(count)
+  }
+
   /** Passes over the free pages at the end of the file. */
   trimTail(): void {
     this.highWaterMark = this.#core.freelist.trimTail(this.highWaterMark)

@@ -103,7 +103,7 @@ function mergeAt(tree: Tree, parent: Page, left: number): number {
 }
 
 /** The node of child `index`, made from its page where it is still clean. */
-function ownChild(tree: Tree, parent: Page, index: number): Page {
+export function ownChild(tree: Tree, parent: Page, index: number): Page {
   const present = childNode(parent, index)
   if (present !== undefined) return present
   const { pages } = tree

@@ -33,6 +33,8 @@ import type { Tx } from './tx.ts'
 import { writeImages, writeOverPassed } from './write-images.ts'
 
 const FILE_SIZE_MIN = 32 * 1024
+/** A commit of more nodes is not kept as an example. */
+const EXAMPLE_NODES_MAX = 64
 /** So many freed runs are compared with each other one by one. */
 const FEW_RUNS = 16
 const FREED_FREE = 'it is in use and on the freelist'
@@ -275,6 +277,9 @@ export class CommitPlan {
     }
     this.#tx.pages.allocation = undefined
     this.#allocation.settle()
+    if (this.#nodes.length <= EXAMPLE_NODES_MAX && this.#tx.isSmall) {
+      this.#core.example.keep(this)
+    }
   }
 
   /** As `settle`, with pages that only memory has for now. */
@@ -346,16 +351,18 @@ export function publishMeta(core: Core, meta: Meta, freelistRun: PageRun | undef
 }
 
 /**
- * Gives the tail of the file back when it is much too long. Both generations, the head and all
- * readers lie below the new end. A crash leaves either length, and both are right.
+ * Gives the tail of the file back when it is much too long; `isEager`: when it is longer at all.
+ * Both generations, the head and all readers lie below the new end. A crash leaves either length,
+ * and both are right.
  */
-function shrinkFile(core: Core): void {
+export function shrinkFile(core: Core, isEager = false): void {
   let highest = Math.max(core.meta.highWaterMark, core.previous?.highWaterMark ?? 0)
   highest = Math.max(highest, core.head.highWaterMark, core.allocation?.highWaterMark ?? 0)
   for (const reader of core.readers) highest = Math.max(highest, reader.meta.highWaterMark)
   const size = grownSize(highest * core.pageSizeBytes)
   const excess = core.fileSizeBytes - size
-  if (excess < 2 * GROW_STEP && core.fileSizeBytes <= 2 * size) return
+  if (excess <= 0) return
+  if (!isEager && excess < 2 * GROW_STEP && core.fileSizeBytes <= 2 * size) return
   try {
     core.file.truncate(size)
     core.fileSizeBytes = size

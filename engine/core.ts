@@ -5,7 +5,9 @@
 
 import type { DiskFile } from '../disk/disk.ts'
 import { KvError } from '../base/errors.ts'
+import { Example } from '../base/example.ts'
 import type { Allocation } from './allocation.ts'
+import type { CommitPlan } from './commit.ts'
 import { Freelist } from './freelist.ts'
 import type { Logged } from './logged.ts'
 import type { Meta } from './meta.ts'
@@ -48,6 +50,8 @@ export class Core {
   allocation: Allocation | undefined = undefined
   /** Where pages are put together for one write; made when first needed. */
   writeBuffer: Uint8Array | undefined = undefined
+  /** A small commit that is done. */
+  readonly example: Example<CommitPlan> = new Example<CommitPlan>()
   readonly #pins: number[] = []
   readonly #forget: (pgid: number) => void = (pgid) => this.pager.forget(pgid)
   #freelistBuffer: Uint8Array = new Uint8Array(0)

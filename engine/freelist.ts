@@ -21,6 +21,7 @@
  */
 
 import { assert } from '../base/assert.ts'
+import { Example } from '../base/example.ts'
 import { PageSet } from './page-set.ts'
 
 /** Pages that may not be reused yet, three numbers each. */
@@ -97,6 +98,8 @@ export class Freelist {
    * The other pending pages by a pin that can reach them, so that as long as it stands nobody looks
    * at them: there may be as many as the file has pages.
    */
+  /** Emptied when its pages have been looked at. */
+  readonly #example = new Example<PendingPages>()
   readonly #heldBy = new Map<number, PendingPages>()
   /** The ids of all pending pages. */
   #pendingSet = new PageSet()
@@ -178,6 +181,7 @@ export class Freelist {
     if (runs.length === 0) return
     const pages = new PendingPages()
     this.#unweighed.push(pages)
+    this.#example.keep(pages)
     for (let i = 0; i < runs.length; i += 2) {
       const first = runs[i] as number
       const count = runs[i + 1] as number
@@ -251,6 +255,16 @@ export class Freelist {
     this.#pendingSet.delete(pgid)
     this.addFree(pgid)
     this.#onFree(pgid)
+  }
+
+  /** Whether there are pending pages that `release` has not looked at. */
+  get isUnweighed(): boolean {
+    return this.#unweighed.length > 0
+  }
+
+  /** How many pages below `end` are free. */
+  freeBelow(end: number): number {
+    return this.#free.countBelow(end)
   }
 
   /** Forgets who allocated what: right when no reader is open. */

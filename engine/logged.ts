@@ -143,9 +143,17 @@ export class Logged {
     return this.#follow(this.#appendTo(this.#mustFindLog(), { txid: meta.txid, entries }), meta)
   }
 
-  /** What the log throws at once is a rejection, too. */
-  async #appendTo(log: CommitLog, group: LogGroup): Promise<void> {
-    await log.append(group)
+  /**
+   * What the log throws at once is a rejection, too. The promise is the log's own, as it is of a
+   * record that goes ahead of its pages: those that are durable together are told of in their
+   * order.
+   */
+  #appendTo(log: CommitLog, group: LogGroup): Promise<void> {
+    try {
+      return log.append(group)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** `recorded` settles when the record of `meta` is durable, or lost. */

@@ -185,6 +185,16 @@ export class PageSet {
     }
   }
 
+  /** How many ids lie below `end`. */
+  countBelow(end: number): number {
+    const words = this.#words
+    const last = Math.min(words.length, Math.floor(end / WORD_BITS))
+    let count = 0
+    for (let at = this.#firstWord; at < last; at++) count += bitCount(words[at] as number)
+    const rest = words[last]
+    return rest === undefined ? count : count + bitCount(rest & ~(-1 << (end % WORD_BITS)))
+  }
+
   copy(): PageSet {
     const other = new PageSet()
     other.#words = this.#words.slice()

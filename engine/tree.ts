@@ -47,6 +47,11 @@ export class Tree {
     this.inlinePage = inlinePage
   }
 
+  /** How many branches the path of the last `find` has. */
+  get depth(): number {
+    return this.#depth
+  }
+
   root(): Page {
     return this.rootNode ?? this.inlinePage ?? this.pages.page(this.rootPgid)
   }
@@ -145,6 +150,11 @@ export class Tree {
   /** Removes the key that `find` has just found at `index`. */
   removeFound(index: number): void {
     this.pages.editor.remove(this.#ownPath(), index)
+    this.#edited()
+  }
+
+  /** Nodes were made, or changed by others, that a commit is to write. */
+  touched(): void {
     this.#edited()
   }
 

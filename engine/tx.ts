@@ -16,6 +16,8 @@ import { Tree } from './tree.ts'
 import { TxPages } from './tx-pages.ts'
 import type { Pager } from './pager.ts'
 
+const SMALL_BYTES = 64 * 1024
+
 /** What a transaction asks of the engine that began it. */
 export interface TxHost {
   /** The pages that a writer takes. */
@@ -74,6 +76,11 @@ export class Tx {
 
   get pageSizeBytes(): number {
     return this.meta.pageSizeBytes
+  }
+
+  /** Whether what it noted for a log is little: it may be kept as an example when it has ended. */
+  get isSmall(): boolean {
+    return this.journal === undefined || this.journal.byteCount <= SMALL_BYTES
   }
 
   /** Bytes of the file that this transaction's root may use: high-water mark × page size. */

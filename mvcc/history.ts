@@ -46,6 +46,9 @@ export class History {
   readonly #memory = new WordChunks()
   /** Freed blocks by capacity, chained through PREVIOUS. */
   readonly #free = new Map<number, number>()
+  readonly #state = new KeyState()
+  #located = 0
+  #dropped = 0
 
   get allocatedBytes(): number {
     return this.#memory.allocatedBytes
@@ -89,13 +92,68 @@ export class History {
 
   /** Loads the newest revision at or before `main`; false where all are newer. */
   find(head: number, main: number, state: KeyState): boolean {
-    let block = head
+    const block = this.#locate(head, main)
     if (block === 0) return false
+    this.#load(block, this.#located, state)
+    return true
+  }
+
+  /** Loads the newest revision before `main`.`sub`; false where there is none. */
+  findBefore(head: number, main: number, sub: number, state: KeyState): boolean {
+    let block = this.#locate(head, main)
+    let index = this.#located
+    while (block !== 0) {
+      this.#load(block, index, state)
+      if (state.modMain < main || state.modSub < sub) return true
+      index--
+      if (index >= 0) continue
+      block = this.#word(block, PREVIOUS)
+      if (block !== 0) index = this.#count(block) - 1
+    }
+    return false
+  }
+
+  /**
+   * Drops what is older than the newest revision at or before `main`, and that one too unless
+   * `keepsNewest` says of it to keep it. Returns the chain's head, 0 where nothing is left;
+   * `dropped` says how many there were.
+   */
+  prune(head: number, main: number, keepsNewest: (state: KeyState) => boolean): number {
+    this.#dropped = 0
+    const block = this.#locate(head, main)
+    if (block === 0) return head
+    let first = this.#located
+    this.#load(block, first, this.#state)
+    if (!keepsNewest(this.#state)) first++
+    const older = this.#word(block, PREVIOUS)
+    if (first === 0 && older === 0) return head
+    const isEmptied = first === this.#count(block)
+    const oldest = isEmptied ? this.#newerThan(head, block) : block
+    if (oldest !== 0) this.#makeOldest(head, oldest)
+    this.#releaseFrom(older)
+    this.#dropped += first
+    if (isEmptied) this.#release(block)
+    else this.#dropEntries(block, first)
+    return oldest === 0 ? 0 : head
+  }
+
+  /** How many revisions the last `prune` dropped. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /**
+   * The block with the newest revision at or before `main`, 0 where all are newer; `located` is
+   * its place there.
+   */
+  #locate(head: number, main: number): number {
+    let block = head
+    if (block === 0) return 0
     while (this.#main(block, 0) > main) {
       const words = this.#memory.chunkOf(block)
       const at = block & CHUNK_MASK
       const previous = words[at + PREVIOUS] as number
-      if (previous === 0) return false
+      if (previous === 0) return 0
       const jump = words[at + JUMP] as number
       block = this.#main(jump, 0) > main ? jump : previous
     }
@@ -106,8 +164,48 @@ export class History {
       if (this.#main(block, middle) <= main) low = middle + 1
       else high = middle
     }
-    this.#load(block, low - 1, state)
-    return true
+    this.#located = low - 1
+    return block
+  }
+
+  /** The block that is newer by one; 0 for the head. */
+  #newerThan(head: number, block: number): number {
+    let newer = 0
+    for (let at = head; at !== block; at = this.#word(at, PREVIOUS)) newer = at
+    return newer
+  }
+
+  /** Makes a block its chain's oldest: nothing leads beyond it any more. */
+  #makeOldest(head: number, oldest: number): void {
+    const depth = this.#word(oldest, DEPTH)
+    for (let block = head; block !== oldest; block = this.#word(block, PREVIOUS)) {
+      if (this.#word(this.#word(block, JUMP), DEPTH) < depth) this.#setWord(block, JUMP, oldest)
+    }
+    this.#setWord(oldest, PREVIOUS, 0)
+    this.#setWord(oldest, JUMP, oldest)
+  }
+
+  /** Drops the first entries of a block, which keeps some. */
+  #dropEntries(block: number, count: number): void {
+    if (count === 0) return
+    const create = this.#createMain(block, count)
+    this.#setWord(block, CREATE_LOW, create % TWO_32)
+    this.#setWord(block, CREATE_HIGH, Math.floor(create / TWO_32))
+    const words = this.#memory.chunkOf(block)
+    const start = (block & CHUNK_MASK) + ENTRIES
+    const end = start + this.#count(block) * ENTRY_WORDS
+    words.copyWithin(start, start + count * ENTRY_WORDS, end)
+    this.#setWord(block, SIZES, this.#word(block, SIZES) - count)
+  }
+
+  /** Releases a block and all that are older. */
+  #releaseFrom(first: number): void {
+    for (let block = first; block !== 0;) {
+      const older = this.#word(block, PREVIOUS)
+      this.#dropped += this.#count(block)
+      this.#release(block)
+      block = older
+    }
   }
 
   /** Visits the chain's revisions, newest first, until `visit` returns false. `state` is reused. */
@@ -160,6 +258,10 @@ export class History {
 
   #word(block: number, word: number): number {
     return this.#memory.chunkOf(block)[(block & CHUNK_MASK) + word] as number
+  }
+
+  #setWord(block: number, word: number, value: number): void {
+    this.#memory.chunkOf(block)[(block & CHUNK_MASK) + word] = value
   }
 
   #count(block: number): number {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
+import { IndexPruner } from './index-pruner.ts'
 import { KeyIndex } from './key-index.ts'
+import type { KeyIndexOptions } from './key-index.ts'
 import { KeyState, VERSION_MAX } from './key-records.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -79,6 +81,19 @@ class Model {
     this.keys.set(key, revisions)
   }
 
+  /** What a compaction to `main` leaves. */
+  prune(main: number): void {
+    for (const [key, revisions] of this.keys) {
+      const last = revisions.findLastIndex((revision) => revision.main <= main)
+      const newest = revisions[last]
+      if (newest === undefined) continue
+      const isKept = newest.version > 0 || newest.main === main
+      const left = revisions.slice(isKept ? last : last + 1)
+      if (left.length > 0) this.keys.set(key, left)
+      else this.keys.delete(key)
+    }
+  }
+
   tombstone(key: string, main: number, sub: number): void {
     this.keys.get(key)?.push({ key, main, sub, create: 0, version: 0 })
   }
@@ -99,13 +114,29 @@ class Model {
 type Step =
   | { readonly type: 'put' | 'delete'; readonly key: string }
   | { readonly type: 'next' | 'mark' | 'undo' | 'forget' }
+  /** Pruned to so many revisions before the current one. */
+  | { readonly type: 'prune'; readonly back: number }
 
-const key = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 5 })
+const letters = fc.constantFrom('a', 'b', 'c')
+/** Some begin alike, and some go on with zeros, where heads of keys don't tell them apart. */
+const key = fc.oneof(
+  { weight: 6, arbitrary: fc.string({ unit: letters, minLength: 1, maxLength: 5 }) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .string({ unit: fc.constantFrom('a', 'b', '\0'), maxLength: 6 })
+      .map((rest) => `bbbb/${rest}`),
+  },
+)
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ type: fc.constant('put' as const), key }) },
   { weight: 5, arbitrary: fc.record({ type: fc.constant('delete' as const), key }) },
   { weight: 6, arbitrary: fc.record({ type: fc.constant('next' as const) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('mark', 'undo', 'forget') }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('prune' as const), back: fc.nat(20) }),
+  },
 )
 
 /**
@@ -113,11 +144,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
  * end.
  */
 function run(steps: readonly Step[], leafMax: number, branchMax: number): void {
-  const index = new KeyIndex({ leafMax, branchMax })
+  const index = new KeyIndex({ leafMax, branchMax, segmentSlots: 8, seed: leafMax })
   let model = new Model()
   let marked = { mark: 0, model: model.copy() }
   let main = 2
   let sub = 0
+  let pruned = 0
   for (const each of steps) {
     switch (each.type) {
       case 'put': {
@@ -143,27 +175,58 @@ function run(steps: readonly Step[], leafMax: number, branchMax: number): void {
         index.forget()
         marked = { mark: 0, model: model.copy() }
         break
+      case 'prune': {
+        index.forget()
+        pruned = Math.max(pruned, main - each.back)
+        const pruner = new IndexPruner(index, pruned)
+        while (!pruner.step(3));
+        model.prune(pruned)
+        marked = { mark: 0, model: model.copy() }
+        same(index, model, main, pruned)
+        break
+      }
       case 'undo':
         index.undo(marked.mark)
         model = marked.model.copy()
-        same(index, model, main)
+        same(index, model, main, pruned)
     }
   }
-  same(index, model, main)
+  same(index, model, main, pruned)
+  same(loaded(model, { leafMax, branchMax, segmentSlots: 8 }), model, main, pruned)
 }
 
-function same(index: KeyIndex, model: Model, main: number): void {
+/** An index that was loaded from rows, as a store does when it is opened. */
+function loaded(model: Model, options: KeyIndexOptions): KeyIndex {
+  const index = new KeyIndex(options)
+  const state = new KeyState()
+  const rows = [...model.keys.values()]
+    .flat()
+    .toSorted((a, b) => (a.main === b.main ? a.sub - b.sub : a.main - b.main))
+  for (const row of rows) {
+    state.set(row.main, row.sub, row.create, row.version)
+    expect(index.restore(bytes(row.key), state)).toBeUndefined()
+    expect(get(index, row.key, row.main)?.version ?? 0).toBe(row.version)
+  }
+  for (const _ of index.build());
+  return index
+}
+
+/** `pruned`: what is older can't be read. */
+function same(index: KeyIndex, model: Model, main: number, pruned: number): void {
   index.verify()
   expect(index.keyCount).toBe(model.keys.size)
   expect(index.liveCount).toBe(model.range(main).length)
+  expect(index.countLive(bytes(''), undefined, main)).toBe(model.range(main).length)
   let revisionCount = 0
+  expect(get(index, 'no such key', main)).toBeUndefined()
   for (const [key, revisions] of model.keys) {
     revisionCount += revisions.length
     expect(history(index, key)).toEqual(revisions.toReversed())
-    for (let at = 0; at <= main; at += 3) expect(get(index, key, at)).toEqual(model.get(key, at))
+    for (let at = pruned; at <= main; at += 3)
+      expect(get(index, key, at)).toEqual(model.get(key, at))
   }
   expect(index.revisionCount).toBe(revisionCount)
-  for (let at = 1; at <= main; at += 5) {
+  for (let at = Math.max(1, pruned); at <= main; at += 5) {
     expect(range(index, at)).toEqual(model.range(at))
     expect(range(index, at, { isDescending: true })).toEqual(model.range(at).toReversed())
     for (const [start, end] of [
@@ -176,6 +239,8 @@ function same(index: KeyIndex, model: Model, main: number): void {
     ] as const) {
       const options = { start, ...(end === undefined ? {} : { end }) }
       const expected = model.range(at, start, end)
+      const count = index.countLive(bytes(start), end === undefined ? undefined : bytes(end), at)
+      if (count !== undefined) expect(count).toBe(expected.length)
       expect(range(index, at, options)).toEqual(expected)
       expect(range(index, at, { ...options, isDescending: true })).toEqual(expected.toReversed())
     }
@@ -183,7 +248,7 @@ function same(index: KeyIndex, model: Model, main: number): void {
 }
 
 describe('KeyIndex', () => {
-  test('agrees with the model after any puts, tombstones and undos', () => {
+  test('agrees with the model after any puts, tombstones, undos and prunes', () => {
     fc.assert(
       fc.property(
         fc.array(step, { maxLength: 200, size: 'max' }),
@@ -193,6 +258,104 @@ describe('KeyIndex', () => {
       ),
       { numRuns: 60 },
     )
+  })
+
+  test('before() finds the revision that another one supersedes', () => {
+    const index = new KeyIndex()
+    const state = new KeyState()
+    const k = bytes('k')
+    for (let main = 2; main < 600; main += 2) {
+      index.put(k, main, 0, state)
+      index.put(k, main, 3, state)
+    }
+    const before = (main: number, sub: number): [number, number] | undefined =>
+      index.before(k, main, sub, state) ? [state.modMain, state.modSub] : undefined
+    expect(before(2, 0)).toBeUndefined()
+    expect(before(2, 3)).toEqual([2, 0])
+    expect(before(4, 0)).toEqual([2, 3])
+    expect(before(300, 3)).toEqual([300, 0])
+    expect(before(300, 0)).toEqual([298, 3])
+    expect(before(598, 3)).toEqual([598, 0])
+    expect(before(700, 0)).toEqual([598, 3])
+    expect(index.before(bytes('l'), 700, 0, state)).toBe(false)
+  })
+
+  test('a key has its creation when the revision that made it is pruned', () => {
+    const index = new KeyIndex()
+    const state = new KeyState()
+    const k = bytes('k')
+    for (const main of [2, 3, 4]) index.put(k, main, 0, state)
+    index.tombstone(k, 5, 0)
+    for (const main of [6, 7, 8]) index.put(k, main, 0, state)
+    index.forget()
+    new IndexPruner(index, 7).step(10)
+    expect(history(index, 'k').map(({ main, create }) => [main, create])).toEqual([
+      [8, 6],
+      [7, 6],
+    ])
+  })
+
+  test('a long history is pruned bit by bit, and goes on growing', () => {
+    const index = new KeyIndex()
+    const state = new KeyState()
+    const k = bytes('k')
+    const other = bytes('other')
+    for (let main = 2; main < 4000; main++) index.put(k, main, 0, state)
+    index.forget()
+    for (let pruned = 2; pruned < 3990; pruned += 37) {
+      const pruner = new IndexPruner(index, pruned)
+      while (!pruner.step(10));
+      // What was released is used by another key, whose revisions differ.
+      index.put(other, 5000 + pruned, 7, state)
+      index.put(other, 5000 + pruned, 8, state)
+      index.put(k, 5000 + pruned, 0, state)
+      index.forget()
+      for (const main of [pruned, pruned + 1, pruned + 40, 3999]) {
+        expect(index.get(k, main, state)).toBe(true)
+        expect([state.modMain, state.createMain]).toEqual([Math.min(main, 3999), 2])
+      }
+    }
+    const revisions = history(index, 'k').map(({ main }) => main)
+    expect(revisions).toEqual(revisions.toSorted((a, b) => b - a))
+  })
+
+  test('room that was pruned is used again', () => {
+    const index = new KeyIndex()
+    const state = new KeyState()
+    const bytesAfter: number[] = []
+    let main = 2
+    for (let round = 0; round < 8; round++) {
+      for (let i = 0; i < 2000; i++) {
+        const name = bytes(`round ${round} key ${1000 + i}`)
+        index.put(name, main++, 0, state)
+        index.put(name, main++, 0, state)
+        index.put(bytes('hot'), main++, 0, state)
+        index.tombstone(name, main++, 0)
+      }
+      index.forget()
+      const pruner = new IndexPruner(index, main)
+      while (!pruner.step(100));
+      expect([index.keyCount, index.revisionCount]).toEqual([1, 1])
+      const { recordBytes, historyBytes, treeBytes, tableBytes } = index.memory
+      bytesAfter.push(recordBytes + historyBytes + treeBytes + tableBytes)
+    }
+    expect(bytesAfter.at(-1)).toBe(bytesAfter[1])
+  })
+
+  test('a key too long for a shared chunk gives its chunk back', () => {
+    const index = new KeyIndex()
+    const state = new KeyState()
+    const sizes: number[] = []
+    for (let main = 2; main < 20; main += 2) {
+      const name = new Uint8Array(100_000).fill(main)
+      index.put(name, main, 0, state)
+      index.tombstone(name, main + 1, 0)
+      index.forget()
+      const pruner = new IndexPruner(index, main + 2)
+      while (!pruner.step(10));
+      sizes.push(index.memory.recordBytes)
+    }
+    expect(new Set(sizes)).toEqual(new Set([0]))
   })
 
   test('generations: put(2.0) put(3.1) tombstone(5.0) put(6.0)', () => {
@@ -257,6 +420,7 @@ describe('KeyIndex', () => {
     const sub = 2 ** 32 - 1
     state.set(main, sub, 2 ** 52 + 1, VERSION_MAX - 1)
     expect(index.restore(bytes('k'), state)).toBeUndefined()
+    for (const _ of index.build());
     const expected = { key: 'k', main, sub, create: 2 ** 52 + 1, version: VERSION_MAX - 1 }
     expect(get(index, 'k', main)).toEqual(expected)
     index.put(bytes('k'), main + 1, 0, state)

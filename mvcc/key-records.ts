@@ -15,12 +15,14 @@
  *   8  the key, padded to whole words
  *
  * A record is addressed by its word index over all chunks, as in word-chunks.ts; 0 is none. A key
- * too long to share a chunk has one to itself. Records don't move.
+ * too long to share a chunk has one to itself. Records don't move. The room of one that was
+ * released goes to the next of the same length; such rooms are chained through their first word.
  */
 
 import { assert } from '../base/assert.ts'
 import { TWO_32 } from '../base/bytes.ts'
 import { KvError } from '../base/errors.ts'
+import { hashOf } from './key-hash.ts'
 import { CHUNK_MASK, CHUNK_SHIFT, CHUNK_WORDS } from './word-chunks.ts'
 
 const MOD_LOW = 0
@@ -83,11 +85,14 @@ export class KeyRecords {
   /** Chunk 0 is empty, so that no record is 0. The two lists are views of the same memory. */
   readonly #words: Uint32Array[] = [new Uint32Array(0)]
   readonly #bytes: Uint8Array[] = [new Uint8Array(0)]
+  /** Released records by their length in words, 0: none. */
+  readonly #free: number[] = []
+  /** Numbers of chunks that were given back. */
+  readonly #freeChunks: number[] = []
   /** The chunk that shared records go to, and its next free word. */
   #open = 0
   #next = CHUNK_WORDS
   #allocatedBytes = 0
-  #matched = 0
 
   get allocatedBytes(): number {
     return this.#allocatedBytes
@@ -102,13 +107,23 @@ export class KeyRecords {
     return record
   }
 
-  /** Gives back a record. Its room is used again only if it was the last one made. */
+  /** Gives back a record, for another of the same length. */
   release(record: number): void {
     const chunk = this.#chunk(record)
     const at = record & CHUNK_MASK
     const words = KEY_WORD + (((chunk[at + KEY_LENGTH] as number) + 3) >>> 2)
+    if (words > SHARED_WORDS_MAX) {
+      this.#releaseChunk(record >>> CHUNK_SHIFT)
+      return
+    }
     chunk.fill(0, at, at + words)
-    if (record >>> CHUNK_SHIFT === this.#open && at + words === this.#next) this.#next = at
+    if (record >>> CHUNK_SHIFT === this.#open && at + words === this.#next) {
+      this.#next = at
+      return
+    }
+    while (this.#free.length <= words) this.#free.push(0)
+    chunk[at] = this.#free[words] as number
+    this.#free[words] = record
   }
 
   /** Compares the record's key with `key`: negative, 0 or positive. */
@@ -116,10 +131,7 @@ export class KeyRecords {
     return this.compareFrom(record, key, 0)
   }
 
-  /**
-   * As `compare`, when the first `from` bytes of both are known to be the same. `matched` says
-   * afterwards how many are.
-   */
+  /** As `compare`, when the first `from` bytes of both are known to be the same. */
   compareFrom(record: number, key: Uint8Array, from: number): number {
     const chunk = record >>> CHUNK_SHIFT
     const at = record & CHUNK_MASK
@@ -129,18 +141,83 @@ export class KeyRecords {
     const size = length < key.length ? length : key.length
     for (let i = from; i < size; i++) {
       const difference = (bytes[start + i] as number) - (key[i] as number)
-      if (difference !== 0) {
-        this.#matched = i
-        return difference
-      }
+      if (difference !== 0) return difference
     }
-    this.#matched = size
     return length - key.length
   }
 
-  /** How many bytes were the same in the last comparison. */
-  get matched(): number {
-    return this.#matched
+  /** Whether the record's key is `key`. */
+  hasKey(record: number, key: Uint8Array): boolean {
+    const chunk = record >>> CHUNK_SHIFT
+    const at = record & CHUNK_MASK
+    if ((this.#words[chunk] as Uint32Array)[at + KEY_LENGTH] !== key.length) return false
+    const bytes = this.#bytes[chunk] as Uint8Array
+    const start = (at << 2) + KEY_OFFSET
+    // Keys differ in their last bytes sooner than in their first.
+    for (let i = key.length - 1; i >= 0; i--) {
+      if (bytes[start + i] !== key[i]) return false
+    }
+    return true
+  }
+
+  /** The hash of the record's key. */
+  hash(record: number, seed: number): number {
+    const start = ((record & CHUNK_MASK) << 2) + KEY_OFFSET
+    return hashOf(this.#bytesOf(record), start, start + this.keySize(record), seed)
+  }
+
+  /** Compares the first `size` bytes of the record's key, which has as many, with the key's. */
+  compareFirst(record: number, key: Uint8Array, size: number): number {
+    const bytes = this.#bytesOf(record)
+    const start = ((record & CHUNK_MASK) << 2) + KEY_OFFSET
+    for (let i = 0; i < size; i++) {
+      if (i === key.length) return 1
+      const difference = (bytes[start + i] as number) - (key[i] as number)
+      if (difference !== 0) return difference
+    }
+    return 0
+  }
+
+  /** How many first bytes the keys of two records have in common; `max` at most. */
+  sharedBy(record: number, other: number, max: number): number {
+    const bytes = this.#bytesOf(record)
+    const otherBytes = this.#bytesOf(other)
+    const start = ((record & CHUNK_MASK) << 2) + KEY_OFFSET
+    const otherStart = ((other & CHUNK_MASK) << 2) + KEY_OFFSET
+    const size = Math.min(this.keySize(record), this.keySize(other), max)
+    let shared = 0
+    while (shared < size && bytes[start + shared] === otherBytes[otherStart + shared]) shared++
+    return shared
+  }
+
+  /** The four bytes of the record's key from `from` on, high byte first, zeros behind its end. */
+  head(record: number, from: number): number {
+    const bytes = this.#bytesOf(record)
+    const start = ((record & CHUNK_MASK) << 2) + KEY_OFFSET
+    return headOf(bytes, start + from, start + this.keySize(record))
+  }
+
+  /**
+   * The record made after `record` (0: the first one made), 0 behind the last. Only as long as none
+   * was released.
+   */
+  after(record: number): number {
+    let chunk = 1
+    let at = 0
+    if (record !== 0) {
+      chunk = record >>> CHUNK_SHIFT
+      at = (record & CHUNK_MASK) + KEY_WORD + ((this.keySize(record) + 3) >>> 2)
+    }
+    for (; chunk < this.#words.length; chunk++, at = 0) {
+      // No key is empty, so a length of 0 is room that was not handed out.
+      if ((this.#words[chunk] as Uint32Array)[at + KEY_LENGTH]) return chunk * CHUNK_WORDS + at
+    }
+    return 0
+  }
+
+  /** How many bytes the record's key has. */
+  keySize(record: number): number {
+    return this.#chunk(record)[(record & CHUNK_MASK) + KEY_LENGTH] as number
   }
 
   /** The record's key as a view, valid until the record is released. */
@@ -208,6 +285,13 @@ export class KeyRecords {
   }
 
   #allocate(words: number): number {
+    const released = this.#free[words] ?? 0
+    if (released !== 0) {
+      const chunk = this.#chunk(released)
+      this.#free[words] = chunk[released & CHUNK_MASK] as number
+      chunk[released & CHUNK_MASK] = 0
+      return released
+    }
     if (this.#next + words > CHUNK_WORDS) {
       const place = this.#addChunk(CHUNK_WORDS)
       this.#open = place >>> CHUNK_SHIFT
@@ -219,12 +303,31 @@ export class KeyRecords {
   }
 
   #addChunk(words: number): number {
-    const index = this.#words.length
+    const index = this.#freeChunks.pop() ?? this.#words.length
     if (index >= TWO_32 / CHUNK_WORDS) throw new KvError('KV_NO_SPACE', 'the key index is full')
     const chunk = new Uint32Array(words)
-    this.#words.push(chunk)
-    this.#bytes.push(new Uint8Array(chunk.buffer))
+    this.#words[index] = chunk
+    this.#bytes[index] = new Uint8Array(chunk.buffer)
     this.#allocatedBytes += words * 4
     return index * CHUNK_WORDS
   }
+
+  #releaseChunk(index: number): void {
+    this.#allocatedBytes -= (this.#words[index] as Uint32Array).byteLength
+    this.#words[index] = new Uint32Array(0)
+    this.#bytes[index] = new Uint8Array(0)
+    this.#freeChunks.push(index)
+  }
+}
+
+/** The four bytes from `from` on, high byte first, as an unsigned number; zeros from `end` on. */
+export function headOf(bytes: Uint8Array, from: number, end: number): number {
+  if (from + 4 <= end) {
+    const high = ((bytes[from] as number) << 8) | (bytes[from + 1] as number)
+    const low = ((bytes[from + 2] as number) << 8) | (bytes[from + 3] as number)
+    return ((high << 16) | low) >>> 0
+  }
+  let head = 0
+  for (let i = from; i < from + 4; i++) head = head * 256 + (i < end ? (bytes[i] as number) : 0)
+  return head
 }

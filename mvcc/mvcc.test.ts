@@ -7,6 +7,7 @@ import { openEngine } from '../engine/index.ts'
 import type { Engine } from '../engine/index.ts'
 import { decodeKeyValue, encodeKeyValue } from '../proto/mvccpb.ts'
 import type { KeyValue } from '../proto/mvccpb.ts'
+import { IndexPruner } from './index-pruner.ts'
 import type { Mvcc, WriteGroup } from './mvcc.ts'
 import { rangeRequest } from './request.ts'
 import type { Compare, DeleteRequest, OpRequest, PutRequest } from './request.ts'
@@ -315,6 +316,57 @@ describe('restore()', () => {
       compacted: 7,
     })
     expect(await range(7)).toEqual(['a=1 2/2 v1'])
+  })
+
+  test('a compaction that was cut short is known by what it finished', async () => {
+    await group((each) => {
+      for (let i = 0; i < 200; i++) each.run((txn) => txn.put(putOf('a', String(i)), show))
+    })
+    await write((txn) => txn.scheduleCompaction(150))
+    mvcc.noteCompacted(150)
+    const next = await write((txn) => txn.compactRows({ main: 0, sub: 0 }, 150, () => true))
+    expect(next?.main).toBeGreaterThan(2)
+    await reopen()
+    expect([mvcc.compactedRevision, mvcc.finishedRevision]).toEqual([150, 0])
+    expect(await range(150)).toEqual(['a=148 2/150 v149'])
+    mvcc.noteCompacted(150)
+    await write((txn) => txn.compactRows({ main: 0, sub: 0 }, 150, () => false))
+    await reopen()
+    expect([mvcc.compactedRevision, mvcc.finishedRevision]).toEqual([150, 150])
+    expect(rows()).toHaveLength(201 - 149)
+  })
+
+  test('the index keeps what an open reader may read, whatever is compacted meanwhile', async () => {
+    for (let i = 2; i <= 9; i++) await write((txn) => txn.put(putOf('a', String(i)), show))
+    const compactTo = async (revision: number): Promise<void> => {
+      await write((txn) => txn.scheduleCompaction(revision))
+      mvcc.noteCompacted(revision)
+      const from = { main: mvcc.finishedRevision, sub: 0 }
+      expect(await write((txn) => txn.compactRows(from, revision, () => false))).toBeUndefined()
+      mvcc.noteFinished(revision)
+      const pruner = new IndexPruner(mvcc.index, mvcc.prunableRevision)
+      while (!pruner.step(1));
+    }
+    const tx = await engine.begin()
+    const early = mvcc.read(tx, mvcc.revision)
+    await compactTo(5)
+    const later = await engine.begin()
+    const late = mvcc.read(later, mvcc.revision)
+    await compactTo(7)
+    const readAt = (revision: number, read = early): string | undefined =>
+      read.get(bytes('a'), revision, show)
+    for (let main = 2; main <= 9; main++) expect(readAt(main)).toMatch(`a=${main} 2/${main}`)
+    expect(() => readAt(4, late)).toThrow(expect.objectContaining({ code: 'KV_COMPACTED' }))
+    expect(readAt(5, late)).toMatch('a=5 2/5')
+    let risen = 0
+    mvcc.onReadersEnded(() => risen++)
+    expect(mvcc.prunableRevision).toBe(0)
+    early.end()
+    expect([risen, mvcc.prunableRevision]).toEqual([1, 5])
+    late.end()
+    expect([risen, mvcc.prunableRevision]).toEqual([2, 7])
+    tx.rollback()
+    later.rollback()
   })
 
   test('a row with an empty value raises the revision and belongs to no key', async () => {

@@ -1,7 +1,8 @@
 /**
  * One range, read in steps, so that whoever reads a large one can let others run in between.
  *
- * In key order it reads a row only for what it returns and counts the rest in the index. Sorted by
+ * In key order it reads a row only for what it returns. What is behind the limit, or only counted,
+ * is not gone over: the index knows how many there are, unless the revision is long past. Sorted by
  * a revision or version, it sorts what the index knows and then reads the rows within the limit.
  * Only sorted by value does it read every row of the span.
  *
@@ -11,7 +12,7 @@
 import { assert } from '../base/assert.ts'
 import { EMPTY_BYTES, compareBytes } from '../base/bytes.ts'
 import type { KeyValue } from '../proto/mvccpb.ts'
-import type { KeyCursor } from './key-cursor.ts'
+import type { CursorRange, KeyCursor } from './key-cursor.ts'
 import type { KeyIndex } from './key-index.ts'
 import { KeyState } from './key-records.ts'
 import { TO_LAST_KEY } from './request.ts'
@@ -57,6 +58,7 @@ export class RangeScan<T> {
     this.#cursor = spanCursor(source.index, request, {
       isDescending: request.isDescending && request.sortBy === 'key',
     })
+    if (request.isCountOnly) this.#endCounted()
   }
 
   /** Reads on for about `keyMax` keys; true when all is read. */
@@ -103,7 +105,19 @@ export class RangeScan<T> {
     if (request.sortBy !== 'key') this.#candidates.push(this.#candidate())
     else if (this.#matched <= request.limit) {
       this.#kvs.push(this.#make(source.rows.get(this.#cursor.key, state)))
+    } else if (this.#matched === request.limit + 1) {
+      this.#endCounted()
     }
+  }
+
+  /** Ends the walk where the rest can be counted without it. */
+  #endCounted(): void {
+    const { index, revision } = this.#source
+    const { start, end } = boundsOf(this.#request)
+    const count = index.countLive(start, end, revision)
+    if (count === undefined) return
+    this.#count = count
+    this.#phase = 'done'
   }
 
   #endWalk(): void {
@@ -153,15 +167,18 @@ export function spanCursor(
   span: KeySpan,
   options: { readonly isDescending?: boolean } = {},
 ): KeyCursor {
-  const isDescending = options.isDescending ?? false
+  return index.cursor({ ...boundsOf(span), isDescending: options.isDescending ?? false })
+}
+
+function boundsOf(span: KeySpan): CursorRange {
   if (span.end === undefined) {
     // Nothing lies between a key and the key with a zero byte appended.
     const end = new Uint8Array(span.key.length + 1)
     end.set(span.key)
-    return index.cursor({ start: span.key, end, isDescending })
+    return { start: span.key, end }
   }
   const isOpen = span.end.length === 1 && span.end[0] === TO_LAST_KEY[0]
-  return index.cursor({ start: span.key, end: isOpen ? undefined : span.end, isDescending })
+  return { start: span.key, end: isOpen ? undefined : span.end }
 }
 
 export function isWithinBounds(request: RangeRequest, state: KeyState): boolean {

@@ -72,7 +72,10 @@ export interface LeaseCompare extends KeySpan {
 
 export type Compare = NumberCompare | ValueCompare | LeaseCompare
 
-export type OpRequest = PutRequest | DeleteRequest | RangeRequest
+/** An operation that is not a transaction itself. */
+export type LeafRequest = PutRequest | DeleteRequest | RangeRequest
+
+export type OpRequest = LeafRequest | TxnRequest
 
 export interface TxnRequest {
   readonly type: 'txn'
@@ -103,7 +106,7 @@ export interface DeleteResult<T> {
   readonly previous: readonly T[]
 }
 
-export type OpResult<T> = RangeResult<T> | PutResult<T> | DeleteResult<T>
+export type OpResult<T> = RangeResult<T> | PutResult<T> | DeleteResult<T> | TxnResult<T>
 
 export interface TxnResult<T> {
   readonly type: 'txn'

@@ -13,11 +13,14 @@ import { CorruptionError } from '../base/errors.ts'
 import type { KeyValue } from '../proto/mvccpb.ts'
 import { KeyIndex } from './key-index.ts'
 import { KeyState, VERSION_MAX } from './key-records.ts'
+import { NO_LEASES } from './lease-book.ts'
+import type { LeaseBook } from './lease-book.ts'
 import { Mvcc } from './mvcc.ts'
 import { FIRST_REVISION, SUB_MAX, decodeRevisionKey } from './revision.ts'
 import type { RevisionKey } from './revision.ts'
 import { decodeRow } from './rows.ts'
-import { KEY_BUCKET, readCompactedRevision } from './schema.ts'
+import { KEY_BUCKET, readCompactedRevisions } from './schema.ts'
+import type { SpaceBook } from './space-book.ts'
 
 /** Rows read between two pauses. */
 const STEP_ROWS = 500
@@ -27,6 +30,12 @@ export interface RestoreOptions {
   readonly file: string
   /** Lets others run; called every few hundred rows. What it throws ends the restoring. */
   readonly pause: () => Promise<void>
+  /** Varies where keys lie in the index's table: any number below 2^32. */
+  readonly seed?: number | undefined
+  /** Who is told what lease each key has. Default: nobody. */
+  readonly leases?: LeaseBook | undefined
+  /** Who keeps the quota. Default: there is none. */
+  readonly space?: SpaceBook | undefined
 }
 
 /**
@@ -34,19 +43,21 @@ export interface RestoreOptions {
  * @throws {CorruptionError} at a row that is damaged, naming it
  */
 export async function restore(tx: Tx, options: RestoreOptions): Promise<Mvcc> {
-  const { file } = options
-  const compactedRevision = readCompactedRevision(tx, file)
-  const index = new KeyIndex()
+  const { file, leases = NO_LEASES, space } = options
+  const { compacted, finished } = readCompactedRevisions(tx, file)
+  const index = new KeyIndex({ seed: options.seed ?? 0 })
   let last: RevisionKey = { main: 0, sub: 0, isTombstone: false }
   let rowCount = 0
   const cursor = tx.bucket(KEY_BUCKET)?.cursor()
   for (let entry = cursor?.first(); entry !== undefined; entry = cursor?.next()) {
-    last = restoreRow(index, { rowKey: entry.key, row: entry.value, last, file })
+    last = restoreRow(index, { rowKey: entry.key, row: entry.value, last, file, leases })
     rowCount++
     if (rowCount % STEP_ROWS === 0) await options.pause()
   }
-  const revision = Math.max(FIRST_REVISION, last.main, compactedRevision)
-  return new Mvcc({ file, index, revision, compactedRevision })
+  for (const _ of index.build()) await options.pause()
+  const revision = Math.max(FIRST_REVISION, last.main, compacted)
+  const compaction = { compactedRevision: compacted, finishedRevision: finished }
+  return new Mvcc({ file, index, revision, ...compaction, leases, space })
 }
 
 interface RowRead {
@@ -54,6 +65,7 @@ interface RowRead {
   readonly row: Uint8Array | undefined
   readonly last: RevisionKey
   readonly file: string
+  readonly leases: LeaseBook
 }
 
 const state = new KeyState()
@@ -76,6 +88,7 @@ function restoreRow(index: KeyIndex, read: RowRead): RevisionKey {
   if (problem !== undefined) {
     throw damagedRow(file, revision, `is damaged: key ${formatBytes(kv.key)}: ${problem}`)
   }
+  read.leases.restore(kv.key, revision.isTombstone ? 0n : kv.lease)
   return revision
 }
 

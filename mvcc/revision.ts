@@ -85,7 +85,11 @@ function writeBigEndian(target: Uint8Array, offset: number, value: number): void
 
 /** Exact below 2^53; above it rounded, and larger than `MAIN_MAX`. */
 function readBigEndian(source: Uint8Array, offset: number): number {
-  let value = 0
-  for (let i = offset; i < offset + 8; i++) value = value * 256 + (source[i] ?? 0)
-  return value
+  return readHalf(source, offset) * TWO_32 + readHalf(source, offset + 4)
+}
+
+function readHalf(source: Uint8Array, offset: number): number {
+  const high = ((source[offset] as number) << 8) | (source[offset + 1] as number)
+  const low = ((source[offset + 2] as number) << 8) | (source[offset + 3] as number)
+  return ((high << 16) | low) >>> 0
 }

@@ -5,9 +5,9 @@
  * write. A row that is missing or can't be read is damage: the key index says that it is there.
  */
 
-import type { Bucket, Tx } from '../engine/index.ts'
+import type { Bucket, Cursor, Tx } from '../engine/index.ts'
 import { assert } from '../base/assert.ts'
-import { EMPTY_BYTES, equalBytes, formatBytes } from '../base/bytes.ts'
+import { EMPTY_BYTES, formatBytes } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
 import { decodeKeyValue, sizeOfKeyValue, writeKeyValue } from '../proto/mvccpb.ts'
 import type { KeyValue } from '../proto/mvccpb.ts'
@@ -41,16 +41,28 @@ export class Rows {
     if (tx.writable) bucket.fillPercent = FILL_PERCENT
   }
 
-  /** Reads the row that the index says `key` has. @throws {CorruptionError} */
+  /** A cursor over all rows, in the order of revisions. What it gives is lent. */
+  cursor(): Cursor {
+    return this.#bucket.cursor()
+  }
+
+  /**
+   * Reads the row that the index says `key` has; its key is `key` itself.
+   * @throws {CorruptionError}
+   */
   get(key: Uint8Array, state: KeyState): KeyValue {
     writeRevisionKey(ROW_KEY, state.modMain, state.modSub)
     const row = this.#bucket.get(ROW_KEY)
     if (row === undefined) throw damagedRow(this.#file, key, state, 'is missing')
-    const kv = decodeRow(row, (message) => damagedRow(this.#file, key, state, message))
-    if (!equalBytes(kv.key, key)) {
-      throw damagedRow(this.#file, key, state, `is of key ${formatBytes(kv.key)}`)
+    let kv: KeyValue
+    try {
+      kv = decodeKeyValue(row, key)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      throw damagedRow(this.#file, key, state, `can't be decoded: ${error.message}`)
     }
-    return kv
+    if (kv.key === key) return kv
+    throw damagedRow(this.#file, key, state, `is of key ${formatBytes(kv.key)}`)
   }
 
   /** Writes a put's row. */

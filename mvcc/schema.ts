@@ -9,10 +9,11 @@
  * Source: etcd server/storage/schema/bucket.go.
  */
 
-import type { Tx } from '../engine/index.ts'
+import type { Bucket, Tx } from '../engine/index.ts'
+import { assert } from '../base/assert.ts'
 import { CorruptionError, KvError } from '../base/errors.ts'
 import { formatBytes } from '../base/bytes.ts'
-import { decodeRevisionKey } from './revision.ts'
+import { decodeRevisionKey, encodeRevisionKey } from './revision.ts'
 
 export const KEY_BUCKET = 'key'
 export const META_BUCKET = 'meta'
@@ -49,21 +50,38 @@ export function mustHaveStore(tx: Tx, file: string): void {
   throw new KvError('KV_BAD_FILE', `${file}: holds no store: it has no bucket "key"`)
 }
 
-/**
- * The revision up to which history has been dropped, 0 where none was. A compaction that was
- * scheduled and did not finish counts: below it rows may be missing.
- */
-export function readCompactedRevision(tx: Tx, file: string): number {
+/** How far history has been dropped; 0: not at all. */
+export interface CompactedRevisions {
+  /** Nothing below can be read: rows may be missing. */
+  readonly compacted: number
+  /** All is gone that a compaction up to here drops. Below `compacted` where it was cut short. */
+  readonly finished: number
+}
+
+export function readCompactedRevisions(tx: Tx, file: string): CompactedRevisions {
+  const finished = readMetaRevision(tx, FINISHED_COMPACTION, file)
+  const compacted = Math.max(finished, readMetaRevision(tx, SCHEDULED_COMPACTION, file))
+  return { compacted, finished }
+}
+
+function readMetaRevision(tx: Tx, name: string, file: string): number {
+  const value = tx.bucket(META_BUCKET)?.get(name)
+  if (value === undefined) return 0
+  const revision = decodeRevisionKey(value)
+  if (revision !== undefined) return revision.main
+  throw new CorruptionError(`meta ${name}: ${formatBytes(value)} is no revision`, { file })
+}
+
+export function writeScheduledCompaction(tx: Tx, revision: number): void {
+  metaOf(tx).put(SCHEDULED_COMPACTION, encodeRevisionKey(revision, 0))
+}
+
+export function writeFinishedCompaction(tx: Tx, revision: number): void {
+  metaOf(tx).put(FINISHED_COMPACTION, encodeRevisionKey(revision, 0))
+}
+
+function metaOf(tx: Tx): Bucket {
   const meta = tx.bucket(META_BUCKET)
-  let compacted = 0
-  for (const name of [SCHEDULED_COMPACTION, FINISHED_COMPACTION]) {
-    const value = meta?.get(name)
-    if (value === undefined) continue
-    const revision = decodeRevisionKey(value)
-    if (revision === undefined) {
-      throw new CorruptionError(`meta ${name}: ${formatBytes(value)} is no revision`, { file })
-    }
-    compacted = Math.max(compacted, revision.main)
-  }
-  return compacted
+  assert(meta !== undefined, 'the bucket "meta" was there when the store was opened')
+  return meta
 }

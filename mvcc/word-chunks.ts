@@ -14,8 +14,8 @@ export const CHUNK_SHIFT = 14
 export const CHUNK_WORDS: number = 1 << CHUNK_SHIFT
 export const CHUNK_MASK: number = CHUNK_WORDS - 1
 
-/** Kept free at the start of the first chunk. */
-const RESERVED_WORDS = 128
+/** Kept free at the start of the first chunk: the size of the largest thing aligned to its own. */
+const RESERVED_WORDS = 256
 
 export class WordChunks {
   readonly chunks: Uint32Array[] = []

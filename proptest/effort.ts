@@ -4,6 +4,7 @@
  *   PROPTEST_SIZE=smoke|ci|soak   how many cases; smoke is what `npm test` runs
  *   PROPTEST_RUNS=n               exactly n cases for every property, over the size
  *   PROPTEST_SEED=n               the cases of an earlier run again
+ *   PROPTEST_SHRINK=no            the first case that fails will do; not its smallest form
  *
  * A property takes its number of cases from `effort()`, and randomness of its own, outside
  * fast-check, from `seed`: then one line of environment repeats any failure.

@@ -19,6 +19,7 @@ import {
   WIRE_LENGTH,
   WIRE_VARINT,
   WireReader,
+  refuseKnownField,
   sizeOfInt64,
   sizeOfLent,
   sizeOfVarint,
@@ -104,8 +105,11 @@ export function encodeKeyValue(kv: KeyValue): Uint8Array {
   return bytes
 }
 
-/** Decodes a KeyValue. Its `key` and `value` are views of `bytes`. @throws {DecodeError} */
-export function decodeKeyValue(bytes: Uint8Array): KeyValue {
+/**
+ * Decodes a KeyValue. Its `key` and `value` are views of `bytes`; `key` is `known` itself where it
+ * is the same, which saves a view. @throws {DecodeError}
+ */
+export function decodeKeyValue(bytes: Uint8Array, known: Uint8Array = EMPTY_BYTES): KeyValue {
   const reader = new WireReader(bytes)
   let key = EMPTY_BYTES
   let createRevision = 0
@@ -116,7 +120,7 @@ export function decodeKeyValue(bytes: Uint8Array): KeyValue {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case KEY:
-        key = reader.lent()
+        key = reader.lentOr(known)
         break
       case CREATE_REVISION:
         createRevision = reader.int()
@@ -203,10 +207,4 @@ export function decodeEvent(bytes: Uint8Array): Event {
     }
   }
   return { type, kv, prevKv }
-}
-
-/** A known field that came here has the wrong wire type: damage, not a newer version's field. */
-function refuseKnownField(reader: WireReader, tag: number, fieldMax: number): void {
-  if (tag >>> 3 > fieldMax) return
-  throw new DecodeError(`field ${tag >>> 3} has wire type ${tag & 7}`, reader.position)
 }

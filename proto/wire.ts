@@ -13,7 +13,8 @@
  * Source: the protobuf encoding specification.
  */
 
-import { TWO_32 } from '../base/bytes.ts'
+import { EMPTY_BYTES, TWO_32 } from '../base/bytes.ts'
+import { Example } from '../base/example.ts'
 
 export const WIRE_VARINT = 0
 export const WIRE_FIXED64 = 1
@@ -39,6 +40,12 @@ export class DecodeError extends Error {
 
 /** Reads fields one after another. Owns nothing. */
 export class WireReader {
+  static readonly #example = new Example<WireReader>()
+
+  static {
+    WireReader.#example.keep(new WireReader(EMPTY_BYTES))
+  }
+
   bytes: Uint8Array
   position: number
   end: number
@@ -116,7 +123,25 @@ export class WireReader {
     const length = this.length()
     const start = this.position
     this.position = start + length
-    return this.bytes.subarray(start, start + length)
+    // Half the time of `subarray`.
+    return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + start, length)
+  }
+
+  /** As `lent`, but `known` where the field holds the same bytes. */
+  lentOr(known: Uint8Array): Uint8Array {
+    const first = this.position
+    const length = this.length()
+    const start = this.position
+    if (length === known.length) {
+      let at = 0
+      while (at < length && this.bytes[start + at] === known[at]) at++
+      if (at === length) {
+        this.position = start + length
+        return known
+      }
+    }
+    this.position = first
+    return this.lent()
   }
 
   /** Passes over an unknown field whose tag was just read. */
@@ -248,4 +273,10 @@ export function writeLent(target: Uint8Array, offset: number, bytes: Uint8Array)
 /** Bytes that `writeLent` needs. */
 export function sizeOfLent(bytes: Uint8Array): number {
   return sizeOfVarint(bytes.length) + bytes.length
+}
+
+/** A known field that came here has the wrong wire type: damage, not a newer version's field. */
+export function refuseKnownField(reader: WireReader, tag: number, fieldMax: number): void {
+  if (tag >>> 3 > fieldMax) return
+  throw new DecodeError(`field ${tag >>> 3} has wire type ${tag & 7}`, reader.position)
 }

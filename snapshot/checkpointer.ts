@@ -33,6 +33,13 @@ export interface CheckpointReport {
   readonly droppedSegments: number
 }
 
+export interface CheckpointListener {
+  /** Told after each checkpoint. */
+  readonly onCheckpoint?: ((report: CheckpointReport) => void) | undefined
+  /** Told of each one that was given up. */
+  readonly onCheckpointFailed?: ((error: Error) => void) | undefined
+}
+
 /** Beyond this many times the limit writers wait. */
 const HARD_FACTOR = 2
 /** After one that was given up the next is tried when the log has grown by this part of a limit. */
@@ -44,7 +51,7 @@ export class Checkpointer {
   readonly #engine: Engine
   readonly #log: Log
   readonly #limits: CheckpointLimits
-  readonly #onDone: (report: CheckpointReport) => void
+  readonly #listener: CheckpointListener
   /** The log's length at the last checkpoint. */
   #baseBytes: number
   /** Nothing is tried before the log is that long. */
@@ -57,18 +64,23 @@ export class Checkpointer {
 
   constructor(
     setup: { readonly engine: Engine; readonly log: Log; readonly limits: CheckpointLimits },
-    onDone: (report: CheckpointReport) => void,
+    listener: CheckpointListener,
   ) {
     this.#engine = setup.engine
     this.#log = setup.log
     this.#limits = setup.limits
-    this.#onDone = onDone
+    this.#listener = listener
     this.#baseBytes = 0
   }
 
   /** Why the last checkpoint was given up; undefined where it was not. */
   get failure(): Error | undefined {
     return this.#failure
+  }
+
+  /** How much the log has grown since the last checkpoint, in bytes. */
+  get grownBytes(): number {
+    return this.#log.appendedBytes - this.#baseBytes
   }
 
   /** A commit was made: begins a checkpoint where one is due. */
@@ -117,9 +129,8 @@ export class Checkpointer {
 
   #isDue(): boolean {
     if (this.#running !== undefined) return false
-    const { appendedBytes } = this.#log
-    if (appendedBytes < this.#retryBytes) return false
-    if (appendedBytes - this.#baseBytes >= this.#limits.logBytes) return true
+    if (this.#log.appendedBytes < this.#retryBytes) return false
+    if (this.grownBytes >= this.#limits.logBytes) return true
     return this.#engine.dirtyBytes >= this.#limits.dirtyBytes
   }
 
@@ -158,6 +169,7 @@ export class Checkpointer {
     } catch (error) {
       // Where it is not for want of room the engine is poisoned, and says so to everybody.
       this.#failure = error instanceof Error ? error : new Error(String(error))
+      this.#listener.onCheckpointFailed?.(this.#failure)
       const { appendedBytes } = this.#log
       if (!isKvError(error, 'KV_NO_SPACE')) return
       this.#retryBytes = appendedBytes + Math.ceil(this.#limits.logBytes / RETRY_PARTS)
@@ -181,6 +193,6 @@ export class Checkpointer {
       // A segment that stays takes room and harms nobody.
       if (error instanceof AssertionError) throw error
     }
-    this.#onDone({ txid: newest, droppedSegments: dropped.length })
+    this.#listener.onCheckpoint?.({ txid: newest, droppedSegments: dropped.length })
   }
 }

@@ -39,9 +39,9 @@ import { recoverLog } from '../wal/recovery.ts'
 import { replayLog } from '../wal/replay.ts'
 import type { TornTail } from '../wal/replay.ts'
 import { Checkpointer } from './checkpointer.ts'
-import type { CheckpointLimits, CheckpointReport } from './checkpointer.ts'
+import type { CheckpointLimits, CheckpointListener } from './checkpointer.ts'
 
-export interface DatabaseSetup {
+export interface DatabaseSetup extends CheckpointListener {
   readonly disk: Disk
   /** The data file. */
   readonly path: string
@@ -54,8 +54,6 @@ export interface DatabaseSetup {
   readonly prepare: (engine: Engine) => Promise<void>
   /** Lets others run, every few milliseconds of replay. */
   readonly pause: () => Promise<void>
-  /** Told after each checkpoint. */
-  readonly onCheckpoint?: ((report: CheckpointReport) => void) | undefined
 }
 
 /** What opening found and did. */
@@ -301,7 +299,7 @@ async function recoverDatabase(setup: DatabaseSetup, engine: Engine): Promise<Da
 }
 
 function complete(
-  { limits, onCheckpoint }: DatabaseSetup,
+  setup: DatabaseSetup,
   parts: {
     readonly engine: Engine
     readonly log: Log
@@ -310,7 +308,7 @@ function complete(
   },
 ): Database {
   const { engine, log } = parts
-  const checkpointer = new Checkpointer({ engine, log, limits }, onCheckpoint ?? (() => {}))
+  const checkpointer = new Checkpointer({ engine, log, limits: setup.limits }, setup)
   return new Database({ ...parts, checkpointer })
 }
 

@@ -17,7 +17,7 @@ import { Fields } from './fields.ts'
 /** How many keys a range returns unless it says otherwise. */
 export const RANGE_LIMIT_DEFAULT = 10_000
 
-const SPAN_FIELDS = ['key', 'prefix', 'start', 'end', 'fromKey'] as const
+export const SPAN_FIELDS = ['key', 'prefix', 'start', 'end', 'fromKey'] as const
 const FILTER_FIELDS = [
   'minModRevision',
   'maxModRevision',
@@ -28,7 +28,7 @@ const READ_FIELDS = ['revision', 'encoding', 'serializable', 'signal'] as const
 const SCAN_FIELDS = [...SPAN_FIELDS, ...FILTER_FIELDS, 'limit', 'order', 'keysOnly'] as const
 const PUT_FIELDS = ['lease', 'previous', 'ignoreValue', 'ignoreLease'] as const
 
-const SPAN: ReadonlySet<string> = new Set(SPAN_FIELDS)
+export const SPAN: ReadonlySet<string> = new Set(SPAN_FIELDS)
 export const GET_OPTIONS: ReadonlySet<string> = new Set(READ_FIELDS)
 export const SCAN_OPTIONS: ReadonlySet<string> = new Set([...SCAN_FIELDS, ...READ_FIELDS])
 export const RANGE_OPTIONS: ReadonlySet<string> = new Set([
@@ -37,10 +37,22 @@ export const RANGE_OPTIONS: ReadonlySet<string> = new Set([
   'sortBy',
   'countOnly',
 ])
+export const VIEW_OPTIONS: ReadonlySet<string> = new Set(['revision'])
+export const VIEW_GET_OPTIONS: ReadonlySet<string> = new Set(['revision', 'encoding'])
+export const VIEW_SCAN_OPTIONS: ReadonlySet<string> = new Set([...SCAN_FIELDS, ...VIEW_GET_OPTIONS])
+export const VIEW_RANGE_OPTIONS: ReadonlySet<string> = new Set([
+  ...VIEW_SCAN_OPTIONS,
+  'sortBy',
+  'countOnly',
+])
 export const PUT_OPTIONS: ReadonlySet<string> = new Set([...PUT_FIELDS, 'encoding', 'signal'])
 export const PUT_SYNC_OPTIONS: ReadonlySet<string> = new Set([...PUT_FIELDS, 'encoding'])
 export const DELETE_OPTIONS: ReadonlySet<string> = new Set(['previous', 'encoding', 'signal'])
 export const TXN_OPTIONS: ReadonlySet<string> = new Set(['encoding', 'signal'])
+export const COMPACT_OPTIONS: ReadonlySet<string> = new Set(['physical', 'signal'])
+export const HASH_OPTIONS: ReadonlySet<string> = new Set(['revision', 'signal'])
+export const TRANSACT_OPTIONS: ReadonlySet<string> = new Set(['attemptsMax', 'isolation', 'signal'])
+export const JOB_OPTIONS: ReadonlySet<string> = new Set(['onProgress', 'signal'])
 export const STATUS_OPTIONS: ReadonlySet<string> = new Set(['signal'])
 
 export const PUT_OP: ReadonlySet<string> = new Set(['type', 'key', 'value', ...PUT_FIELDS])

@@ -5,7 +5,7 @@
  * What goes in is copied; what comes out is made anew, so nothing is shared with either side.
  */
 
-import { copyBytes, formatBytes } from '../base/bytes.ts'
+import { formatBytes } from '../base/bytes.ts'
 import { copyShort } from '../base/copy-range.ts'
 import { KvError } from '../base/errors.ts'
 import { decodeText, describeType, toBytes } from '../base/text.ts'
@@ -40,8 +40,8 @@ const utf8: Codec = {
 const bytes: Codec = {
   encoding: 'bytes',
   encodeValue: ownBytes,
-  decodeKey: copyBytes,
-  decodeValue: (_key, value) => copyBytes(value),
+  decodeKey: copyShort,
+  decodeValue: (_key, value) => copyShort(value),
 }
 
 const json: Codec = {

@@ -8,41 +8,65 @@
  * the type that promises it.
  */
 
+import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { KvError } from '../base/errors.ts'
+import { Example } from '../base/example.ts'
+import type { Random } from '../base/random.ts'
+import { sizesOf } from '../engine/standing.ts'
+import type { Lessor } from '../lease/lessor.ts'
 import { checkTxn } from '../mvcc/check-request.ts'
-import type { Mvcc } from '../mvcc/mvcc.ts'
-import type { MakeResult, RangeScan } from '../mvcc/range-scan.ts'
-import type { OpRequest, OpResult, PutRequest, RangeResult, TxnResult } from '../mvcc/request.ts'
+import type { HashedHistory } from '../mvcc/history-hash.ts'
+import type { Head, Mvcc } from '../mvcc/mvcc.ts'
+import type { MakeResult } from '../mvcc/range-scan.ts'
+import type { LeafRequest, OpResult, PutRequest, TxnResult } from '../mvcc/request.ts'
 import type { WriteTxn } from '../mvcc/write-txn.ts'
 import {
+  COMPACT_OPTIONS,
   Arguments,
   DELETE_OPTIONS,
-  GET_OPTIONS,
+  HASH_OPTIONS,
+  JOB_OPTIONS,
   PUT_OPTIONS,
   PUT_SYNC_OPTIONS,
-  RANGE_LIMIT_DEFAULT,
-  RANGE_OPTIONS,
-  SCAN_OPTIONS,
   STATUS_OPTIONS,
   TXN_OPTIONS,
+  VIEW_OPTIONS,
 } from './arguments.ts'
 import { readCodec } from './codec.ts'
-import type { Codec } from './codec.ts'
-import { readOptions } from './fields.ts'
+import type { Codec, OutputKey } from './codec.ts'
+import { readAlarm } from './alarms.ts'
+import type { Alarms } from './alarms.ts'
+import type { Compactor } from './compactor.ts'
+import type { Defragmenter } from './defragmenter.ts'
+import { readInteger, readOptions } from './fields.ts'
 import type { Fields } from './fields.ts'
 import type { Database, DatabaseReport } from '../snapshot/database.ts'
 import type { GroupQueue } from './group-queue.ts'
-import { Pacer } from './pause.ts'
-import type { ReadRoot, ReadRoots } from './read-root.ts'
+import { Leases } from './leases.ts'
+import { OpenViews } from './open-views.ts'
+import { paced } from './pause.ts'
+import { Reads } from './reads.ts'
+import type { RangeOutput } from './reads.ts'
+import type { ReadRoots } from './read-root.ts'
 import { PutOutput, asResult, entryMaker } from './result.ts'
 import type { Entry, OpOutput } from './result.ts'
-import { ScanIterator } from './scan-iterator.ts'
-import { coreRequest, readTxn } from './txn-arguments.ts'
-import type { ReadOp } from './txn-arguments.ts'
-import type { Status } from './types/maintenance.ts'
+import { Transactor } from './transact.ts'
+import { coreRequest, leavesOf, readTxn } from './txn-arguments.ts'
+import type { ReadLeaf, ReadOp, ReadTxnRequest } from './txn-arguments.ts'
+import type { KeepAlive, Lease, LeaseInfo, RevokeResult } from './types/lease.ts'
+import type { Alarm, DefragmentResult, Status, StoreStats } from './types/maintenance.ts'
 import type { ResultJson } from './types/key-value.ts'
+import type { TransactResult } from './types/txn.ts'
+import { StoreSnapshot } from './snapshot.ts'
+import { readStatistics } from './statistics.ts'
+import { StoreView } from './view.ts'
+import type { ViewHold } from './view-hold.ts'
+import type { StoreLog } from './store-log.ts'
 import { VERSION } from './version.ts'
+import type { WatchHub } from '../watch/watch-hub.ts'
+import { WATCH_OPTIONS, openWatch } from './watches.ts'
+import type { OutputWatch } from './watches.ts'
 
 /** Keys read before the time is looked at. */
 const STEP_KEYS = 64
@@ -55,17 +79,28 @@ export interface DirectoryStoreSetup {
   readonly maxRequestBytes: number
   readonly maxTxnOps: number
   readonly clock: Clock
+  readonly log: StoreLog
+  readonly maxViewAgeMs: number | undefined
   readonly database: Database
   readonly mvcc: Mvcc
   readonly roots: ReadRoots
   readonly queue: GroupQueue
+  readonly compactor: Compactor
+  readonly alarms: Alarms
+  readonly defragmenter: Defragmenter
+  readonly lessor: Lessor
+  /** Where ids of leases come from. */
+  readonly random: Random
+  readonly hub: WatchHub
+  /** The newest head that is durable. */
+  readonly head: () => Head
   /** Lets go of the directory. */
   readonly release: () => void
 }
 
 type Json<T> = T & { toJSON(): ResultJson }
 type DeleteOutput = Json<{ deleted: number; revision: number; previous: readonly Entry[] }>
-type RangeOutput = Json<Omit<RangeResult<Entry>, 'type'> & { revision: number }>
+type HistoryHash = HashedHistory & { readonly revision: number }
 type TxnOutput = Json<{ succeeded: boolean; revision: number; results: readonly OpOutput[] }>
 
 export class DirectoryStore {
@@ -74,6 +109,12 @@ export class DirectoryStore {
   /** What opening found. */
   readonly recovery: DatabaseReport
   readonly #setup: DirectoryStoreSetup
+  readonly #leases: Leases
+  readonly #views: OpenViews
+  readonly #reads: Reads
+  readonly #transactor: Transactor
+  readonly #argsExample = new Example<Arguments>()
+  readonly #putExample = new Example<PutOutput>()
   #isClosing = false
   #closed: Promise<void> | undefined
 
@@ -82,54 +123,40 @@ export class DirectoryStore {
     this.path = setup.path
     this.readOnly = setup.readOnly
     this.recovery = setup.database.report
+    const { roots } = setup
+    this.#views = new OpenViews({ ...setup, pin: () => roots.pin() })
+    this.#reads = new Reads(
+      {
+        admit: (signal, args) => this.#admit(signal, args),
+        pin: () => roots.pin(),
+        revision: () => roots.revision,
+      },
+      setup,
+    )
+    const admit = (signal: AbortSignal | undefined): void =>
+      this.#admit(signal, new Arguments(setup.codec))
+    this.#leases = new Leases({ ...setup, admit })
+    this.#transactor = new Transactor({ ...setup, store: this, admit })
   }
 
-  async get(key: unknown, options?: unknown): Promise<Entry | undefined> {
-    const { fields, args } = this.#read(options, GET_OPTIONS)
-    const wanted = args.key(key, 'key')
-    const revision = fields.integer('revision', 1) ?? 0
-    fields.flag('serializable')
-    this.#admit(fields.signal(), args)
-    const root = this.#setup.roots.pin()
-    try {
-      return root.txn.get(wanted, revision, entryMaker(args.codec, false))
-    } finally {
-      root.unpin()
-    }
+  get(key: unknown, options?: unknown): Promise<Entry | undefined> {
+    return this.#reads.get(key, options)
   }
 
-  async range(options?: unknown): Promise<RangeOutput> {
-    const { fields, args } = this.#read(options, RANGE_OPTIONS)
-    const request = args.range(fields, RANGE_LIMIT_DEFAULT)
-    const make = entryMaker(args.codec, fields.flag('keysOnly'))
-    const signal = fields.signal()
-    this.#admit(signal, args)
-    const root = this.#setup.roots.pin()
-    try {
-      const { kvs, count, more } = await this.#steps(root.txn.range(request, make), signal)
-      return asResult({ kvs, count, more, revision: root.revision })
-    } finally {
-      root.unpin()
-    }
+  range(options?: unknown): Promise<RangeOutput> {
+    return this.#reads.range(options)
   }
 
   scan(options?: unknown): AsyncIterableIterator<Entry> {
-    const { fields, args } = this.#read(options, SCAN_OPTIONS)
-    const request = args.range(fields, Infinity)
-    const make = entryMaker(args.codec, fields.flag('keysOnly'))
-    const signal = fields.signal()
-    const { roots, clock } = this.#setup
-    return new ScanIterator({
-      request,
-      make,
-      clock,
-      // Pinned by its number alone: no root is held by an iteration that nobody goes on with.
-      revision: roots.revision,
-      pin: (): ReadRoot => {
-        this.#admit(signal, args)
-        return roots.pin()
-      },
-    })
+    return this.#reads.scan(options)
+  }
+
+  view(options?: unknown): StoreView {
+    return this.#openView(options, (hold) => new StoreView(hold, this.#setup.codec))
+  }
+
+  snapshot(options?: unknown): StoreSnapshot {
+    return this.#openView(options, (hold) => new StoreSnapshot(hold, this.#setup))
   }
 
   async put(key: unknown, value: unknown, options?: unknown): Promise<PutOutput> {
@@ -140,7 +167,7 @@ export class DirectoryStore {
     return await this.#setup.queue.submit({
       byteCount: args.byteCount,
       isFreeing: false,
-      run: (txn) => runPut(txn, request, make),
+      run: (txn) => this.#runPut(txn, request, make),
     })
   }
 
@@ -152,7 +179,7 @@ export class DirectoryStore {
     return this.#setup.queue.submitSync({
       byteCount: args.byteCount,
       isFreeing: false,
-      run: (txn) => runPut(txn, request, make),
+      run: (txn) => this.#runPut(txn, request, make),
     })
   }
 
@@ -175,11 +202,11 @@ export class DirectoryStore {
     this.#checkSize(args)
     const core = coreRequest(read)
     checkTxn(core, this.#setup.maxTxnOps)
-    const makers = opMakers([...read.success, ...read.failure], args.codec)
+    const leaves = leavesOf(read)
+    const makers = opMakers(leaves, args.codec)
     const show = (result: TxnResult<Entry>, revision: number): TxnOutput => {
-      const asked = result.succeeded ? read.success : read.failure
-      const results = result.results.map((each, i) => showOp(each, asked[i]))
-      return asResult({ succeeded: result.succeeded, revision, results })
+      const { succeeded } = result
+      return asResult({ succeeded, revision, results: showOps(result, read) })
     }
     const onlyReads = [...core.success, ...core.failure].every((op) => op.type === 'range')
     if (onlyReads || this.readOnly) {
@@ -190,30 +217,115 @@ export class DirectoryStore {
         root.unpin()
       }
     }
-    const isFreeing = [...core.success, ...core.failure].every((op) => op.type !== 'put')
+    const isFreeing = leaves.every((op) => op.shape !== 'put')
     const run = (txn: WriteTxn): TxnOutput => show(txn.txn(core, makers), txn.revision)
     return await this.#setup.queue.submit({ byteCount: args.byteCount, isFreeing, run })
+  }
+
+  async transact(fn: unknown, options?: unknown): Promise<TransactResult<unknown>> {
+    return await this.#transactor.run(fn, options)
+  }
+
+  async compact(revision: unknown, options?: unknown): Promise<Json<{ revision: number }>> {
+    const { fields, args } = this.#read(options, COMPACT_OPTIONS)
+    const through = readInteger(revision, 'revision', 0)
+    const isPhysical = fields.flag('physical')
+    const signal = fields.signal()
+    this.#admitWrite(signal, args)
+    return asResult({ revision: await this.#setup.compactor.compact(through, isPhysical) })
+  }
+
+  async hashKV(options?: unknown): Promise<Json<HistoryHash>> {
+    const { fields, args } = this.#read(options, HASH_OPTIONS)
+    const revision = fields.integer('revision', 1) ?? 0
+    const signal = fields.signal()
+    this.#admit(signal, args)
+    const root = this.#setup.roots.pin()
+    try {
+      const hashing = root.txn.hash(revision)
+      await paced(() => hashing.step(STEP_KEYS), this.#setup.clock, signal)
+      return asResult({ ...hashing.result(), revision: root.revision })
+    } finally {
+      root.unpin()
+    }
+  }
+
+  async alarms(options?: unknown): Promise<readonly Alarm[]> {
+    const { fields, args } = this.#read(options, STATUS_OPTIONS)
+    this.#admit(fields.signal(), args)
+    return await this.#setup.alarms.list()
+  }
+
+  async disarm(alarm?: unknown, options?: unknown): Promise<readonly Alarm[]> {
+    const { fields, args } = this.#read(options, STATUS_OPTIONS)
+    const wanted = readAlarm(alarm)
+    this.#admitWrite(fields.signal(), args)
+    return await this.#setup.alarms.disarm(wanted)
+  }
+
+  async defragment(options?: unknown): Promise<DefragmentResult> {
+    const { fields, args } = this.#read(options, JOB_OPTIONS)
+    const onProgress = fields.onProgress()
+    const signal = fields.signal()
+    this.#admitWrite(signal, args)
+    return await this.#setup.defragmenter.run({ onProgress, signal })
+  }
+
+  async grant(options?: unknown): Promise<Lease> {
+    return await this.#leases.grant(options)
+  }
+
+  async renew(lease: unknown, options?: unknown): Promise<Lease> {
+    return await this.#leases.renew(lease, options)
+  }
+
+  keepAlive(lease: unknown, options?: unknown): KeepAlive {
+    return this.#leases.keepAlive(lease, options)
+  }
+
+  async revoke(lease: unknown, options?: unknown): Promise<RevokeResult> {
+    return await this.#leases.revoke(lease, options)
+  }
+
+  async lease(lease: unknown, options?: unknown): Promise<LeaseInfo<OutputKey> | undefined> {
+    return await this.#leases.lease(lease, options)
+  }
+
+  async leases(options?: unknown): Promise<readonly bigint[]> {
+    return await this.#leases.leases(options)
+  }
+
+  /** The file was brought to where the log is. */
+  checkpointed(): void {
+    this.#leases.checkpointed()
+  }
+
+  watch(options?: unknown): OutputWatch {
+    const { fields, args } = this.#read(options, WATCH_OPTIONS)
+    const admit = (signal: AbortSignal | undefined): void => this.#admit(signal, args)
+    return openWatch({ hub: this.#setup.hub, fields, args, admit })
   }
 
   async status(options?: unknown): Promise<Status> {
     const { fields, args } = this.#read(options, STATUS_OPTIONS)
     this.#admit(fields.signal(), args)
     const { database, mvcc, roots } = this.#setup
-    const { fileSizeBytes, highWaterMark, freePages, pendingPages, pageSizeBytes } =
-      database.engine.stats()
-    const usedPages = highWaterMark - (freePages ?? 0) - (pendingPages ?? 0)
     return asResult({
       version: VERSION,
       revision: roots.revision,
       compactedRevision: mvcc.compactedRevision,
-      // The next checkpoint makes the file that long.
-      sizeBytes: Math.max(fileSizeBytes, highWaterMark * pageSizeBytes),
-      sizeInUseBytes: usedPages * pageSizeBytes,
+      ...sizesOf(database.engine),
     })
+  }
+
+  stats(): StoreStats {
+    if (this.#isClosing) throw this.#closedError()
+    return readStatistics({ ...this.#setup, views: this.#views })
   }
 
   close(): Promise<void> {
     this.#isClosing = true
+    this.#leases.stop()
     this.#closed ??= this.#close()
     return this.#closed
   }
@@ -223,11 +335,20 @@ export class DirectoryStore {
   }
 
   async #close(): Promise<void> {
-    const { queue, roots, database, release } = this.#setup
+    const { queue, compactor, defragmenter, hub, roots, database, log, release } = this.#setup
     try {
+      await defragmenter.close()
+      await compactor.close()
       await queue.idle()
+      await this.#leases.close()
+      hub.close()
+      this.#views.close()
       await roots.close()
       await database.close()
+      log.info('closed')
+    } catch (error) {
+      log.error('closing failed', { error })
+      throw error
     } finally {
       release()
     }
@@ -235,15 +356,35 @@ export class DirectoryStore {
 
   #read(options: unknown, known: ReadonlySet<string>): { fields: Fields; args: Arguments } {
     const fields = readOptions(options, known)
-    return { fields, args: new Arguments(readCodec(fields, this.#setup.codec)) }
+    const args = new Arguments(readCodec(fields, this.#setup.codec))
+    this.#argsExample.keep(args)
+    return { fields, args }
+  }
+
+  #openView<T extends object>(options: unknown, make: (hold: ViewHold) => T): T {
+    const { fields, args } = this.#read(options, VIEW_OPTIONS)
+    const revision = fields.integer('revision', 1) ?? 0
+    this.#admit(undefined, args)
+    return this.#views.open(revision, make)
+  }
+
+  #runPut(txn: WriteTxn, request: PutRequest, make: MakeResult<Entry>): PutOutput {
+    const { previous } = txn.put(request, make)
+    const output = new PutOutput(txn.revision, previous)
+    if (previous === undefined) this.#putExample.keep(output)
+    return output
   }
 
   /** The order that docs/decisions/0003 gives: slips were thrown, now closed, aborted, the rest. */
   #admit(signal: AbortSignal | undefined, args: Arguments): void {
-    if (this.#isClosing) throw new KvError('KV_CLOSED', `${this.path}: the store is closed`)
+    if (this.#isClosing) throw this.#closedError()
     this.#setup.queue.mustBeSound()
     signal?.throwIfAborted()
     args.throwRefusal()
+  }
+
+  #closedError(): KvError {
+    return new KvError('KV_CLOSED', `${this.path}: the store is closed`)
   }
 
   #admitWrite(signal: AbortSignal | undefined, args: Arguments): void {
@@ -262,31 +403,19 @@ export class DirectoryStore {
       `the request has ${args.byteCount} bytes of keys and values; at most ${limit} are allowed`,
     )
   }
-
-  /** Reads a range to its end, letting the event loop run in between. */
-  async #steps<T>(scan: RangeScan<T>, signal: AbortSignal | undefined): Promise<RangeResult<T>> {
-    if (scan.step(STEP_KEYS)) return scan.result()
-    const pacer = new Pacer(this.#setup.clock)
-    while (!scan.step(STEP_KEYS)) {
-      if (!pacer.isDue) continue
-      await pacer.pause()
-      signal?.throwIfAborted()
-    }
-    return scan.result()
-  }
-}
-
-function runPut(txn: WriteTxn, request: PutRequest, make: MakeResult<Entry>): PutOutput {
-  const { previous } = txn.put(request, make)
-  return new PutOutput(txn.revision, previous)
 }
 
 /** What makes each operation's entries: without values for a range of keys only. */
-function opMakers(ops: readonly ReadOp[], codec: Codec): (op: OpRequest) => MakeResult<Entry> {
+function opMakers(ops: readonly ReadLeaf[], codec: Codec): (op: LeafRequest) => MakeResult<Entry> {
   const whole = entryMaker(codec, false)
   const keysOnly = entryMaker(codec, true)
   const withoutValues = new Set(ops.filter((op) => op.shape === 'keys').map((op) => op.request))
   return (op) => (withoutValues.has(op) ? keysOnly : whole)
+}
+
+function showOps(result: TxnResult<Entry>, read: ReadTxnRequest): readonly OpOutput[] {
+  const asked = result.succeeded ? read.success : read.failure
+  return result.results.map((each, i) => showOp(each, asked[i]))
 }
 
 function showOp(result: OpResult<Entry>, asked: ReadOp | undefined): OpOutput {
@@ -298,5 +427,10 @@ function showOp(result: OpResult<Entry>, asked: ReadOp | undefined): OpOutput {
     case 'range':
       if (asked?.shape === 'get') return asResult({ type: 'get', kv: result.kvs[0] })
       return asResult({ type: 'range', kvs: result.kvs, count: result.count, more: result.more })
+    case 'txn': {
+      assert(asked?.shape === 'txn', 'a result of another kind than was asked for')
+      const { succeeded } = result
+      return asResult({ type: 'txn', succeeded, results: showOps(result, asked) })
+    }
   }
 }

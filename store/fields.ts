@@ -7,6 +7,7 @@
  */
 
 import { describeType, toBytes } from '../base/text.ts'
+import type { Progress } from './types/maintenance.ts'
 
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
@@ -118,6 +119,14 @@ export class Fields {
     throw this.#wrongType('signal', 'an AbortSignal')
   }
 
+  /** Who is told how far a job has come. */
+  onProgress(): ((progress: Progress) => void) | undefined {
+    const value = this.#values['onProgress']
+    if (value === undefined) return undefined
+    if (typeof value !== 'function') throw this.#wrongType('onProgress', 'a function')
+    return (progress) => void Reflect.apply(value, undefined, [progress])
+  }
+
   #wrongType(field: string, expected: string): TypeError {
     const got = describeType(this.#values[field])
     return new TypeError(`${this.nameOf(field)}: expected ${expected}, got ${got}`)
@@ -127,6 +136,15 @@ export class Fields {
 export interface FieldPlace {
   readonly name: string
   readonly path: string
+}
+
+/** An argument that is an integer from `min`, below 2^53. */
+export function readInteger(value: unknown, name: string, min: number): number {
+  if (typeof value !== 'number') {
+    throw new TypeError(`${name}: expected a number, got ${describeType(value)}`)
+  }
+  if (Number.isSafeInteger(value) && value >= min) return value
+  throw new RangeError(`${name}: ${value} is no integer from ${min}`)
 }
 
 const OPTIONS: FieldPlace = { name: 'options', path: '' }

@@ -7,8 +7,9 @@ import { get, put, range } from './op.ts'
 import { openOn } from './open.ts'
 import type { BuiltLocalStore } from './types.ts'
 
+/** Time stands still, so that no turn's work is cut, however busy the machine is. */
 function openAll(disk: MemoryDisk): Promise<BuiltLocalStore> {
-  return openOn(disk, '/data')
+  return openOn(disk, '/data', {}, { clock: new FakeClock() })
 }
 
 /** How many records the log holds, read from a copy of the disk. */
@@ -51,8 +52,7 @@ async function outcomes(calls: readonly Promise<unknown>[]): Promise<unknown[]> 
 describe('writes of one turn', () => {
   test('share one commit, each with its own revision, in the order of the calls', async () => {
     const disk = new MemoryDisk()
-    // Time stands still: the turn's work is not cut.
-    await using store = await openOn(disk, '/data', {}, { clock: new FakeClock() })
+    await using store = await openAll(disk)
     const before = recordsOf(disk)
     const order: number[] = []
     const calls = Array.from({ length: 50 }, (_, i) =>

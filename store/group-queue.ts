@@ -29,7 +29,7 @@ import type { Tx } from '../engine/index.ts'
 import { AssertionError, assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { KvError } from '../base/errors.ts'
-import type { Mvcc, WriteGroup } from '../mvcc/mvcc.ts'
+import type { Head, Mvcc, WriteGroup } from '../mvcc/mvcc.ts'
 import type { WriteTxn } from '../mvcc/write-txn.ts'
 import type { Database } from '../snapshot/database.ts'
 import { Pacer } from './pause.ts'
@@ -48,6 +48,8 @@ export interface Write<T> {
   readonly byteCount: number
   /** Whether it only deletes, and so may use the log's last room. */
   readonly isFreeing: boolean
+  /** The store's own, bounded by who makes it: it is not refused where the queue is full. */
+  readonly isExempt?: boolean
   /** May run more than once, so it changes nothing but its transaction. */
   readonly run: (txn: WriteTxn) => T
 }
@@ -84,16 +86,23 @@ export interface GroupQueueSetup {
   readonly clock: Clock
   /** How many bytes may wait to be durable; beyond, a write is refused. */
   readonly maxPendingBytes: number
-  /** Called when a revision is durable. */
-  readonly publish: (revision: number) => void
+  /**
+   * Called when a head is durable; maybe later than a newer one, where somebody could not wait.
+   */
+  readonly publish: (head: Head) => void
+  /** Called once, when no more writes are taken. */
+  readonly onPoisoned: (cause: unknown) => void
 }
 
 export class GroupQueue {
   readonly #database: Database
   readonly #mvcc: Mvcc
   readonly #clock: Clock
+  /** Tells when a turn has taken long enough. */
+  readonly #pacer: Pacer
   readonly #maxPendingBytes: number
-  readonly #publish: (revision: number) => void
+  readonly #publish: (head: Head) => void
+  readonly #onPoisoned: (cause: unknown) => void
   #queue: Pending[] = []
   #queuedBytes = 0
   #isScheduled = false
@@ -115,8 +124,10 @@ export class GroupQueue {
     this.#database = setup.database
     this.#mvcc = setup.mvcc
     this.#clock = setup.clock
+    this.#pacer = new Pacer(setup.clock)
     this.#maxPendingBytes = setup.maxPendingBytes
     this.#publish = setup.publish
+    this.#onPoisoned = setup.onPoisoned
     this.#lastTimeMs = setup.database.lastTimeMs
   }
 
@@ -133,13 +144,18 @@ export class GroupQueue {
     throw new KvError('KV_POISONED', `${path}: ${what}`, { cause: this.#poison.cause })
   }
 
+  /** Whether writes are taken at all. */
+  get isSound(): boolean {
+    return this.#poison === undefined && this.#database.engine.isSound
+  }
+
   /**
    * Queues a write. Resolves with what it returned when that is durable.
    * @throws {KvError} `KV_BUSY`, `KV_POISONED`: nothing was queued
    */
   submit<T>(write: Write<T>): Promise<T> {
     this.mustBeSound()
-    this.#admit(write.byteCount)
+    if (write.isExempt !== true) this.#admit(write.byteCount)
     return new Promise<T>((resolve, reject) => {
       // `run` makes the value that `resolve` takes: the pair stays together.
       const settle = resolve as (result: unknown) => void
@@ -169,6 +185,12 @@ export class GroupQueue {
     }
   }
 
+  /** Resolves when what has run is durable: what was seen at the head may be told. */
+  async settled(): Promise<void> {
+    this.mustBeSound()
+    await this.#durable
+  }
+
   /** Resolves when nothing is queued or under way. */
   async idle(): Promise<void> {
     if (this.#isIdle) return
@@ -179,8 +201,13 @@ export class GroupQueue {
     return this.#queue.length === 0 && this.#inFlight === 0 && !this.#isWaiting
   }
 
+  /** Bytes of writes that are queued or on their way to the disk. */
+  get pendingBytes(): number {
+    return this.#queuedBytes + this.#database.backlogBytes
+  }
+
   #admit(byteCount: number): void {
-    const waiting = this.#queuedBytes + this.#database.backlogBytes
+    const waiting = this.pendingBytes
     if (waiting === 0 || waiting + byteCount + WRITE_BYTES <= this.#maxPendingBytes) return
     throw new KvError(
       'KV_BUSY',
@@ -198,7 +225,8 @@ export class GroupQueue {
 
   #turn(): void {
     this.#isScheduled = false
-    const pacer = new Pacer(this.#clock)
+    const pacer = this.#pacer
+    pacer.restart()
     while (this.#queue.length > 0 && !pacer.isDue) {
       const obstacle = this.#obstacle()
       if (obstacle !== undefined) {
@@ -302,7 +330,9 @@ export class GroupQueue {
     const ran: Ran[] = []
     try {
       while (ran.length < size) {
-        ran.push(runOne(writing, this.#queue[ran.length]))
+        const one = runOne(writing, this.#queue[ran.length])
+        if (this.#mvcc.space.isTooEarly && ran.length > 0) break
+        ran.push(one)
         if (pacer?.isDue === true && this.#held === undefined) break
       }
       if (!writing.isChanged) {
@@ -373,17 +403,17 @@ export class GroupQueue {
   /** Poisons the queue where the engine is; rejects all that is queued. */
   #rejectQueue(error: unknown): void {
     const isOurBug = error instanceof AssertionError
-    if (isOurBug || !this.#database.engine.isSound) this.#poison ??= { cause: error }
+    if (isOurBug || !this.#database.engine.isSound) this.#poisonBy(error)
     for (const pending of this.#take(this.#queue.length)) pending.reject(error)
   }
 
   /** Tells the writes what became of them, once that is durable. */
   #follow(ran: readonly Ran[], durable: Promise<void>): void {
-    const { revision } = this.#mvcc
+    const { head } = this.#mvcc
     this.#inFlight++
     void durable
       .then(
-        () => this.#settle(ran, revision),
+        () => this.#settle(ran, head),
         (error: unknown) => this.#lose(ran, error),
       )
       .finally(() => {
@@ -393,8 +423,8 @@ export class GroupQueue {
       })
   }
 
-  #settle(ran: readonly Ran[], revision: number): void {
-    this.#publish(revision)
+  #settle(ran: readonly Ran[], head: Head): void {
+    this.#publish(head)
     for (const { pending, outcome } of ran) {
       if ('error' in outcome) pending.reject(outcome.error)
       else pending.resolve(outcome.result)
@@ -402,7 +432,7 @@ export class GroupQueue {
   }
 
   #lose(ran: readonly Ran[], error: unknown): void {
-    this.#poison ??= { cause: error }
+    this.#poisonBy(error)
     for (const { pending } of ran) pending.reject(error)
   }
 
@@ -423,16 +453,20 @@ export class GroupQueue {
       else database.flushSync()
       tx.rollback()
       writing.commit()
-      this.#publish(this.#mvcc.revision)
+      this.#publish(this.#mvcc.head)
       database.committed()
       return { result }
     } catch (error) {
       if (writing.isOpen) undo(writing)
-      if (error instanceof AssertionError || !database.engine.isSound) {
-        this.#poison ??= { cause: error }
-      }
+      if (error instanceof AssertionError || !database.engine.isSound) this.#poisonBy(error)
       throw error
     }
+  }
+
+  #poisonBy(cause: unknown): void {
+    if (this.#poison !== undefined) return
+    this.#poison = { cause }
+    this.#onPoisoned(cause)
   }
 
   #wakeIdle(): void {

@@ -139,7 +139,7 @@ describe('options', () => {
     [['x', null], TypeError, /^options: /],
     [['x', 'utf8'], TypeError, /^options: /],
     [['x', { readonly: true }], TypeError, /^readonly: /],
-    [['x', { quotaBytes: 5 }], TypeError, /^quotaBytes: /],
+    [['x', { share: true }], TypeError, /^share: /],
     [['x', { encoding: 'msgpack' }], TypeError, /^encoding: msgpack/],
     [['x', { encoding: 'latin1' }], RangeError, /^encoding: /],
     [['x', { readOnly: 1 }], TypeError, /^readOnly: /],
@@ -272,5 +272,15 @@ describe('the process', () => {
     expect(printed).toBe('durable\nexit\n')
     await using store = await open(join(place, 'data'))
     expect((await store.get('b'))?.value).toBe('2')
+  })
+
+  test('ends while a lease waits for its end and is kept alive', async () => {
+    const printed = await runScript(`
+      const store = await open(${JSON.stringify(join(place, 'data'))})
+      const lease = await store.grant({ ttlSeconds: 1000 })
+      store.keepAlive(lease)
+      process.on('exit', () => console.log('exit'))
+    `)
+    expect(printed).toBe('exit\n')
   })
 })

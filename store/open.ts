@@ -21,31 +21,50 @@ import type { Disk, DiskFile, LockMethod } from '../disk/disk.ts'
 import { currentProcess } from '../disk/process-identity.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import type { Engine, Tx } from '../engine/index.ts'
-import type { Mvcc } from '../mvcc/mvcc.ts'
+import { readLeaseRows } from '../lease/lease-rows.ts'
+import { Lessor } from '../lease/lessor.ts'
+import type { Head, Mvcc } from '../mvcc/mvcc.ts'
 import { restore } from '../mvcc/restore.ts'
 import { openDatabase } from '../snapshot/database.ts'
-import type { DatabaseSetup } from '../snapshot/database.ts'
+import type { DatabaseReport, DatabaseSetup } from '../snapshot/database.ts'
 import type { SyncMode } from '../wal/log-options.ts'
 import { createBuckets, hasBuckets, mustHaveStore } from '../mvcc/schema.ts'
+import { WatchHub } from '../watch/watch-hub.ts'
+import { Alarms } from './alarms.ts'
+import type { WatchTuning } from '../watch/watch-hub.ts'
 import { codecOf, readCodec } from './codec.ts'
 import type { Codec } from './codec.ts'
+import { Compactor } from './compactor.ts'
+import { Retention, readRetain } from './retention.ts'
+import { HistoryWarning } from './history-warning.ts'
+import type { Logger, Retain } from './types/open.ts'
+import { Defragmenter } from './defragmenter.ts'
 import { DirectoryStore } from './directory-store.ts'
 import { readOptions } from './fields.ts'
 import type { Fields } from './fields.ts'
 import { GroupQueue } from './group-queue.ts'
 import { nextTurn } from './pause.ts'
 import { ReadRoots } from './read-root.ts'
+import { DurableHead } from './statistics.ts'
+import { StoreLog, readLogger } from './store-log.ts'
+import { Space } from './space.ts'
 import type { BuiltEncoding, BuiltLocalStore, BuiltOpenOptions } from './types.ts'
 import type { Encodings } from './types/encoding.ts'
 
 const MAX_REQUEST_BYTES_DEFAULT = 1_572_864
 const MAX_TXN_OPS_DEFAULT = 128
 const MAX_PENDING_BYTES_DEFAULT = 64 * 1024 * 1024
-const CHECKPOINT_BYTES_DEFAULT = 64 * 1024 * 1024
-const CACHE_BYTES_DEFAULT = 256 * 1024 * 1024
+const DEFAULTS: Defaults = {
+  sync: 'full',
+  checkpointBytes: 64 * 1024 * 1024,
+  cacheBytes: 256 * 1024 * 1024,
+}
 const CACHE_BYTES_MIN = 16 * 1024
 /** `randomInt` goes no further. */
 const SEED_END = 2 ** 48 - 1
+
+/** The directory of a store without files. */
+const IN_MEMORY = ':memory:'
 
 const OPTIONS: ReadonlySet<string> = new Set([
   'encoding',
@@ -58,6 +77,10 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'maxPendingBytes',
   'checkpointBytes',
   'cacheBytes',
+  'retain',
+  'maxViewAgeMs',
+  'logger',
+  'quotaBytes',
   'signal',
 ])
 
@@ -66,6 +89,9 @@ const OPTIONS: ReadonlySet<string> = new Set([
  *
  * One process at a time owns a directory, by one store. What comes out of the store is decided by
  * `encoding`: strings unless it says otherwise.
+ *
+ * `':memory:'` is a new store each time, without files, that is gone when it is closed; `sync` and
+ * `lock` mean nothing to it.
  *
  * @throws {KvError} `KV_LOCKED` when another store has it open still after `lockTimeoutMs`;
  * `KV_LOCK_UNSUPPORTED` where
@@ -78,7 +104,11 @@ export function open<E extends BuiltEncoding = 'utf8'>(
   options?: BuiltOpenOptions<E>,
 ): Promise<BuiltLocalStore<Encodings[E]['value'], Encodings[E]['key']>>
 export async function open(directory: string, options?: BuiltOpenOptions): Promise<unknown> {
-  return await openStore({ disk: new RealDisk(), tuning: {} }, directory, options)
+  if (directory !== IN_MEMORY) {
+    return await openStore({ disk: new RealDisk(), tuning: {} }, directory, options)
+  }
+  const { inMemory } = await import('./in-memory.ts')
+  return await openStore({ ...inMemory(), path: IN_MEMORY }, directory, options)
 }
 
 /** What only tests set. */
@@ -87,6 +117,9 @@ export interface Tuning {
   readonly clock?: Clock
   /** How long segments of the log get. */
   readonly segmentBytes?: number
+  /** See `DefragmenterSetup`. */
+  readonly slackPages?: number
+  readonly watch?: WatchTuning
 }
 
 /** As `open`, on any disk. */
@@ -108,7 +141,13 @@ export async function openOn(
 interface Ground {
   readonly disk: Disk
   readonly tuning: Tuning
+  /** What the store's path is called, where it is none. */
+  readonly path?: string
+  readonly defaults?: Defaults
 }
+
+/** What options are where they are not given. */
+export type Defaults = Pick<Settings, 'sync' | 'checkpointBytes' | 'cacheBytes'>
 
 async function openStore(
   ground: Ground,
@@ -121,9 +160,9 @@ async function openStore(
   }
   if (directory === '') throw new RangeError('directory: it is empty')
   if (directory.includes('\0')) throw new RangeError('directory: it has a zero byte')
-  const settings = readSettings(readOptions(options, OPTIONS))
+  const settings = readSettings(readOptions(options, OPTIONS), ground.defaults)
   settings.signal?.throwIfAborted()
-  const path = disk.resolve(directory)
+  const path = ground.path ?? disk.resolve(directory)
   const lock = await takeLock(disk, path, settings)
   try {
     return await openLocked(ground, path, { settings, lock })
@@ -144,10 +183,15 @@ interface Settings {
   readonly maxPendingBytes: number
   readonly checkpointBytes: number
   readonly cacheBytes: number
+  /** Undefined where the caller leaves it to the default. */
+  readonly retain: Retain | undefined
+  readonly quotaBytes: number
+  readonly maxViewAgeMs: number | undefined
+  readonly logger: Logger | undefined
   readonly signal: AbortSignal | undefined
 }
 
-function readSettings(fields: Fields): Settings {
+function readSettings(fields: Fields, defaults: Defaults = DEFAULTS): Settings {
   return {
     codec: readCodec(fields, codecOf('utf8')),
     readOnly: fields.flag('readOnly'),
@@ -155,10 +199,14 @@ function readSettings(fields: Fields): Settings {
     lock: fields.word('lock', ['auto', 'file']) ?? 'auto',
     maxRequestBytes: fields.integer('maxRequestBytes', 1) ?? MAX_REQUEST_BYTES_DEFAULT,
     maxTxnOps: fields.integer('maxTxnOps', 1) ?? MAX_TXN_OPS_DEFAULT,
-    sync: fields.word('sync', ['full', 'os', 'none']) ?? 'full',
+    sync: fields.word('sync', ['full', 'os', 'none']) ?? defaults.sync,
     maxPendingBytes: fields.integer('maxPendingBytes', 1) ?? MAX_PENDING_BYTES_DEFAULT,
-    checkpointBytes: fields.integer('checkpointBytes', 1) ?? CHECKPOINT_BYTES_DEFAULT,
-    cacheBytes: fields.integer('cacheBytes', CACHE_BYTES_MIN) ?? CACHE_BYTES_DEFAULT,
+    checkpointBytes: fields.integer('checkpointBytes', 1) ?? defaults.checkpointBytes,
+    cacheBytes: fields.integer('cacheBytes', CACHE_BYTES_MIN) ?? defaults.cacheBytes,
+    retain: fields.has('retain') ? readRetain(fields.get('retain')) : undefined,
+    quotaBytes: fields.integer('quotaBytes', 1) ?? Infinity,
+    maxViewAgeMs: fields.integer('maxViewAgeMs', 1),
+    logger: readLogger(fields.get('logger')),
     signal: fields.signal(),
   }
 }
@@ -226,29 +274,112 @@ interface Owned {
 
 async function openLocked(ground: Ground, path: string, owned: Owned): Promise<DirectoryStore> {
   const { settings, lock } = owned
-  const { clock = systemClock } = ground.tuning
-  const database = await openDatabase(databaseSetup(ground, path, settings))
+  const { clock = systemClock, random = new Random(randomInt(SEED_END)), watch } = ground.tuning
+  const log = new StoreLog(settings.logger, path)
+  const beganMs = clock.monotonicMs()
+  let store: DirectoryStore | undefined
+  const database = await openDatabase({
+    ...databaseSetup(ground, path, { settings, random }),
+    onCheckpoint: (report) => {
+      log.debug('checkpoint', { ...report })
+      store?.checkpointed()
+    },
+    onCheckpointFailed: (error) => log.warn('a checkpoint was given up', { error }),
+  })
   const { engine } = database
   try {
     const begin = (): Tx => engine.beginNow({ writable: false })
-    const mvcc = await readHistory(begin(), engine.path, settings.signal)
+    const { quotaBytes, readOnly } = settings
+    const space = new Space({ engine, quotaBytes, onRefused: () => alarms.raise() })
+    const history = { settings, clock, space, seed: random.u32() }
+    const { mvcc, lessor } = await readHistory(begin(), engine.path, history)
     const roots = new ReadRoots(mvcc, begin)
+    const durable = new DurableHead(mvcc.head)
+    const hub = hubOf(mvcc, roots, { clock, watch })
     const queue = new GroupQueue({
       database,
       mvcc,
       clock,
       maxPendingBytes: settings.maxPendingBytes,
-      publish: (revision) => roots.advance(revision),
+      publish: (head) => {
+        durable.advance(head)
+        outgrowing?.look(head)
+        roots.advance(head.revision)
+        retention?.advance(head.revision)
+        hub.advance(head.revision)
+        alarms.look()
+      },
+      onPoisoned: (error) => log.error('no more writes are taken; close and open again', { error }),
     })
+    const isEased = (): boolean => space.isEased
+    const alarms = new Alarms({ file: engine.path, readOnly, queue, begin, isEased })
+    alarms.look()
+    const compactor = new Compactor({ mvcc, queue, roots, clock, log })
+    if (!readOnly) compactor.resume()
+    const dirtyBytes = Math.floor(settings.cacheBytes / 2)
+    const { slackPages } = ground.tuning
+    const places = { path, database, queue, roots, clock }
+    const defragmenter = new Defragmenter({ ...places, dirtyBytes, slackPages })
+    const { retain = 'all' } = settings
+    const retention =
+      retain === 'all' ? undefined : new Retention({ retain, mvcc, compactor, clock })
+    const outgrowing = settings.retain === undefined ? new HistoryWarning(log) : undefined
     const release = (): void => lock?.close()
-    return new DirectoryStore({ ...settings, path, clock, database, mvcc, roots, queue, release })
+    const state = { database, mvcc, lessor, roots, queue, compactor, alarms, defragmenter, hub }
+    const head = (): Head => durable.newest
+    const parts = { ...state, clock, log, random, head, path, release }
+    store = new DirectoryStore({ ...settings, ...parts })
+    tellOpened(log, {
+      head: mvcc.head,
+      report: database.report,
+      tookMs: clock.monotonicMs() - beganMs,
+    })
+    outgrowing?.look(mvcc.head)
+    return store
   } catch (error) {
     await database.abandon()
     throw error
   }
 }
 
-function databaseSetup({ disk, tuning }: Ground, path: string, settings: Settings): DatabaseSetup {
+/** What there is, and what opening had to mend. */
+function tellOpened(
+  log: StoreLog,
+  opened: { readonly head: Head; readonly report: DatabaseReport; readonly tookMs: number },
+): void {
+  const { head, report, tookMs } = opened
+  const { revision, keyCount, revisionCount } = head
+  const { replayedCommits, torn, fallback } = report
+  if (fallback !== undefined) {
+    log.warn('a generation of the data file is unusable; the other one was used', {
+      ...fallback,
+    })
+  }
+  if (torn !== undefined) log.info('the unfinished end of the log was cut off', { ...torn })
+  log.info('opened', { revision, keyCount, revisionCount, replayedCommits, tookMs })
+}
+
+interface HubSetup {
+  readonly clock: Clock
+  readonly watch: WatchTuning | undefined
+}
+
+function hubOf(mvcc: Mvcc, roots: ReadRoots, { clock, watch }: HubSetup): WatchHub {
+  return new WatchHub({
+    revision: roots.revision,
+    pin: () => roots.pin(),
+    compactedRevision: () => mvcc.compactedRevision,
+    clock,
+    later: (callback) => void setImmediate(callback),
+    ...(watch === undefined ? {} : { tuning: watch }),
+  })
+}
+
+function databaseSetup(
+  { disk, tuning }: Ground,
+  path: string,
+  { settings, random }: { readonly settings: Settings; readonly random: Random },
+): DatabaseSetup {
   const { signal, cacheBytes, checkpointBytes } = settings
   return {
     disk,
@@ -263,7 +394,7 @@ function databaseSetup({ disk, tuning }: Ground, path: string, settings: Setting
     },
     log: {
       syncMode: settings.sync,
-      random: tuning.random ?? new Random(randomInt(SEED_END)),
+      random,
       segmentBytes: tuning.segmentBytes,
     },
     // Half of what pages may take, so that there is room for those of the commits meanwhile.
@@ -276,14 +407,32 @@ function databaseSetup({ disk, tuning }: Ground, path: string, settings: Setting
   }
 }
 
-async function readHistory(tx: Tx, file: string, signal: AbortSignal | undefined): Promise<Mvcc> {
+interface HistorySetup {
+  readonly settings: Settings
+  readonly clock: Clock
+  readonly space: Space
+  readonly seed: number
+}
+
+interface HistoryRead {
+  readonly mvcc: Mvcc
+  readonly lessor: Lessor
+}
+
+async function readHistory(
+  tx: Tx,
+  file: string,
+  { settings, clock, seed, space }: HistorySetup,
+): Promise<HistoryRead> {
   const pause = async (): Promise<void> => {
     await nextTurn()
-    signal?.throwIfAborted()
+    settings.signal?.throwIfAborted()
   }
   try {
     mustHaveStore(tx, file)
-    return await restore(tx, { file, pause })
+    const lessor = new Lessor(clock)
+    await readLeaseRows(tx, { file, pause, visit: (row) => lessor.load(row) })
+    return { mvcc: await restore(tx, { file, pause, seed, leases: lessor, space }), lessor }
   } finally {
     tx.rollback()
   }

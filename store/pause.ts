@@ -27,6 +27,25 @@ export class Pacer {
   /** Lets the event loop run. */
   async pause(): Promise<void> {
     await nextTurn()
+    this.restart()
+  }
+
+  /** A step begins now. */
+  restart(): void {
     this.#startedMs = this.#clock.monotonicMs()
+  }
+}
+
+/** Calls `step` until it says that it is done, letting the event loop run in between. */
+export async function paced(
+  step: () => boolean,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const pacer = new Pacer(clock)
+  while (!step()) {
+    if (!pacer.isDue) continue
+    await pacer.pause()
+    signal?.throwIfAborted()
   }
 }

@@ -37,6 +37,7 @@ export class ReadRoot {
     assert(this.#pins > 0, 'unpin of a root that has ended')
     this.#pins--
     if (this.#pins > 0) return
+    this.txn.end()
     this.#tx.rollback()
     this.#ended()
   }
@@ -76,6 +77,11 @@ export class ReadRoots {
   advance(revision: number): void {
     if (revision <= this.#revision) return
     this.#revision = revision
+    this.refresh()
+  }
+
+  /** Readers that come from now on get a root of their own: what they may read has changed. */
+  refresh(): void {
     this.#visible?.unpin()
     this.#visible = undefined
   }
@@ -85,8 +91,7 @@ export class ReadRoots {
    * after.
    */
   async close(): Promise<void> {
-    this.#visible?.unpin()
-    this.#visible = undefined
+    this.refresh()
     if (this.#openCount === 0) return
     await new Promise<void>((resolve) => {
       this.#whenEmpty = resolve

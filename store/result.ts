@@ -24,6 +24,7 @@ function toJson(name: string, value: unknown): unknown {
   if (value instanceof Uint8Array) {
     return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
   }
+  if (name === 'keys' && Array.isArray(value)) return value.map((key) => toJson('key', key))
   if (name === 'value') return value
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : value
 }

@@ -17,8 +17,8 @@ export interface ScanSetup<T> {
   readonly request: RangeRequest
   readonly make: MakeResult<T>
   readonly clock: Clock
-  /** The revision to read where the request names none. */
-  readonly revision: number
+  /** The revision that a request for one (0: none named) is answered at. */
+  readonly resolve: (requested: number) => number
   /** Pins the visible root; throws when the store can't be read any more. */
   readonly pin: () => ReadRoot
 }
@@ -68,11 +68,11 @@ export class ScanIterator<T> implements AsyncIterableIterator<T> {
   }
 
   #step(): { readonly found: T } | 'more' | 'end' {
-    const { request, make, revision, pin } = this.#setup
+    const { request, make, resolve, pin } = this.#setup
     try {
       const root = pin()
       try {
-        this.#scan ??= root.txn.scan(request.revision === 0 ? { ...request, revision } : request)
+        this.#scan ??= root.txn.scan({ ...request, revision: resolve(request.revision) })
         return root.txn.step(this.#scan, make)
       } finally {
         root.unpin()

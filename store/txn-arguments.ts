@@ -1,35 +1,52 @@
 /** A transaction's arguments: its three lists, member by member, each complaint with its path. */
 
+import { KvError } from '../base/errors.ts'
 import { rangeRequest } from '../mvcc/request.ts'
-import type { Compare, OpRequest, TxnRequest } from '../mvcc/request.ts'
+import type { Compare, LeafRequest, TxnRequest } from '../mvcc/request.ts'
 import { COMPARE, DELETE_OP, GET_OP, PUT_OP, RANGE_LIMIT_DEFAULT, RANGE_OP } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { Fields } from './fields.ts'
 
 /** An operation beside how its result is shown. */
-export interface ReadOp {
-  readonly request: OpRequest
+export type ReadOp = ReadLeaf | ReadTxnRequest
+
+export interface ReadLeaf {
+  readonly request: LeafRequest
   readonly shape: 'put' | 'get' | 'range' | 'keys' | 'delete'
 }
 
 export interface ReadTxnRequest {
+  readonly shape: 'txn'
   readonly compare: readonly Compare[]
   readonly success: readonly ReadOp[]
   readonly failure: readonly ReadOp[]
 }
 
 const TXN_FIELDS: ReadonlySet<string> = new Set(['compare', 'success', 'failure'])
+const TXN_OP: ReadonlySet<string> = new Set(['type', ...TXN_FIELDS])
+/** Bounds recursion, here and in what walks the request later, whatever `maxTxnOps` allows. */
+const DEPTH_MAX = 256
 const OP_TYPES = ['put', 'get', 'range', 'delete', 'txn'] as const
-const ANY_OP: ReadonlySet<string> = new Set([...PUT_OP, ...GET_OP, ...RANGE_OP, ...DELETE_OP])
+const ANY_OP: ReadonlySet<string> = new Set([
+  ...PUT_OP,
+  ...GET_OP,
+  ...RANGE_OP,
+  ...DELETE_OP,
+  ...TXN_OP,
+])
 const TARGETS = ['value', 'version', 'createRevision', 'modRevision', 'lease'] as const
 
 export function readTxn(input: unknown, args: Arguments): ReadTxnRequest {
-  const fields = new Fields(input, TXN_FIELDS, { name: 'request', path: '' })
-  return {
-    compare: fields.list('compare').map((each, i) => readCompare(each, `compare[${i}]`, args)),
-    success: fields.list('success').map((each, i) => readOp(each, `success[${i}]`, args)),
-    failure: fields.list('failure').map((each, i) => readOp(each, `failure[${i}]`, args)),
-  }
+  return readLists(new Fields(input, TXN_FIELDS, { name: 'request', path: '' }), args, 0)
+}
+
+function readLists(fields: Fields, args: Arguments, depth: number): ReadTxnRequest {
+  const ops = (list: 'success' | 'failure'): ReadOp[] =>
+    fields.list(list).map((each, i) => readOp(each, `${fields.nameOf(list)}[${i}]`, args, depth))
+  const compare = fields
+    .list('compare')
+    .map((each, i) => readCompare(each, `${fields.nameOf('compare')}[${i}]`, args))
+  return { shape: 'txn', compare, success: ops('success'), failure: ops('failure') }
 }
 
 /** The core's request. */
@@ -37,12 +54,19 @@ export function coreRequest(read: ReadTxnRequest): TxnRequest {
   return {
     type: 'txn',
     compare: read.compare,
-    success: read.success.map((op) => op.request),
-    failure: read.failure.map((op) => op.request),
+    success: read.success.map((op) => (op.shape === 'txn' ? coreRequest(op) : op.request)),
+    failure: read.failure.map((op) => (op.shape === 'txn' ? coreRequest(op) : op.request)),
   }
 }
 
-function readOp(input: unknown, name: string, args: Arguments): ReadOp {
+/** All operations but the transactions, nested ones and both lists included. */
+export function leavesOf(read: ReadTxnRequest): ReadLeaf[] {
+  return [...read.success, ...read.failure].flatMap((op) =>
+    op.shape === 'txn' ? leavesOf(op) : [op],
+  )
+}
+
+function readOp(input: unknown, name: string, args: Arguments, depth: number): ReadOp {
   const place = { name, path: `${name}.` }
   const type = typeOf(input, name)
   switch (type) {
@@ -69,7 +93,11 @@ function readOp(input: unknown, name: string, args: Arguments): ReadOp {
       return { request: args.delete(span, fields), shape: 'delete' }
     }
     case 'txn':
-      throw new TypeError(`${name}: nested transactions are not available in this version`)
+      if (depth === DEPTH_MAX) {
+        const what = `transactions are nested deeper than ${DEPTH_MAX} levels`
+        throw new KvError('KV_TXN_TOO_MANY_OPS', what)
+      }
+      return readLists(new Fields(input, TXN_OP, place), args, depth + 1)
   }
 }
 

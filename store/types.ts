@@ -36,6 +36,8 @@ import type {
   RevokeResult,
 } from './types/lease.ts'
 import type {
+  Alarm,
+  AlarmReference,
   BackupResult,
   CallOptions,
   CheckResult,
@@ -137,7 +139,9 @@ export interface Store<V = string, K = string> {
   /**
    * Runs a function whose reads and writes take effect as one, or runs it again if what it read has
    * changed meanwhile: it must not do anything else that can't be repeated. What it throws
-   * ends the transaction with nothing written, and is thrown on.
+   * ends the transaction with nothing written, and is thrown on. A commit whose outcome is unknown
+   * is not tried again.
+   * @throws {KvError} `KV_CONFLICT` when it has run `attemptsMax` times; as `range` and `txn`
    */
   transact<T>(
     fn: (t: Transaction<V, K>) => Promise<T> | T,
@@ -150,7 +154,10 @@ export interface Store<V = string, K = string> {
    */
   watch<E extends Encoding = never>(options?: WatchOptions<E>): Watch<ValueFor<V, E>, KeyFor<K, E>>
 
-  /** Makes a lease. Durable when it resolves. */
+  /**
+   * Makes a lease. Durable when it resolves.
+   * @throws {KvError} `KV_LEASE_EXISTS` where the id is given and taken
+   */
   grant(options: GrantOptions): Promise<Lease>
   /**
    * Gives a lease its full time again.
@@ -180,6 +187,15 @@ export interface Store<V = string, K = string> {
   status(options?: CallOptions): Promise<Status>
   /** A hash to compare two stores' histories by. */
   hashKV(options?: HashKVOptions): Promise<HashKVResult>
+  /** The alarms that are raised, those that were raised by calls before this one included. */
+  alarms(options?: CallOptions): Promise<readonly Alarm[]>
+  /**
+   * Ends an alarm, or all of them where none is named. Returns those that it ended. Durable when it
+   * resolves. In-process it says only that the alarm was seen: NOSPACE ends by itself when there
+   * is room again, and is raised again where there is none. A server of etcd's refuses writes until
+   * it is disarmed.
+   */
+  disarm(alarm?: AlarmReference, options?: CallOptions): Promise<readonly Alarm[]>
 
   /**
    * Takes no new calls, finishes those under way, ends watches, lets go of the files or
@@ -192,7 +208,7 @@ export interface Store<V = string, K = string> {
 
 /** A store whose files this process owns. */
 export interface LocalStore<V = string, K = string> extends Store<V, K> {
-  /** The data directory, absolute. */
+  /** The data directory, absolute; `:memory:` for a store without one. */
   readonly path: string
   readonly readOnly: boolean
   /** What opening found in the file and its log, and did. */
@@ -220,14 +236,21 @@ export interface LocalStore<V = string, K = string> extends Store<V, K> {
   backup(target: string | Writable, options?: JobOptions): Promise<BackupResult>
   /** Reads everything and tells all damage found. Never throws for damage. */
   check(options?: JobOptions): Promise<CheckResult>
+  /** How much the store holds, and who holds something of it. Costs microseconds. */
   stats(): StoreStats
-  /** Rewrites the data file without its free space, while work goes on. */
+  /**
+   * Gives back the file's free space, and puts together what lies thin in it, while work goes on: a
+   * commit waits for one small step at most. Stopped or cut short anywhere it has harmed nothing.
+   * What an open view needs stays where it is. Resolves when the file is shorter, or was as short
+   * as it gets.
+   * @throws {KvError} `KV_READ_ONLY`, `KV_CLOSED`, `KV_NO_SPACE` where the disk has no room for a
+   *   checkpoint, `KV_IO`, `KV_POISONED`
+   */
   defragment(options?: JobOptions): Promise<DefragmentResult>
 }
 
 /**
- * The part of `Store` that `open()` gives today. Of it, nested transactions, leases (no lease
- * exists: any but 0n is `KV_LEASE_NOT_FOUND`) and the `msgpack` encoding are refused still.
+ * The part of `Store` that `open()` gives today. Of it, the `msgpack` encoding is refused still.
  */
 export type BuiltStore<V = string, K = string> = Pick<
   Store<V, K>,
@@ -237,6 +260,18 @@ export type BuiltStore<V = string, K = string> = Pick<
   | 'put'
   | 'delete'
   | 'txn'
+  | 'transact'
+  | 'watch'
+  | 'grant'
+  | 'renew'
+  | 'keepAlive'
+  | 'revoke'
+  | 'lease'
+  | 'leases'
+  | 'compact'
+  | 'hashKV'
+  | 'alarms'
+  | 'disarm'
   | 'status'
   | 'close'
   | typeof Symbol.asyncDispose
@@ -244,7 +279,10 @@ export type BuiltStore<V = string, K = string> = Pick<
 
 /** What `open()` gives today. */
 export type BuiltLocalStore<V = string, K = string> = BuiltStore<V, K> &
-  Pick<LocalStore<V, K>, 'path' | 'readOnly' | 'recovery' | 'putSync'>
+  Pick<
+    LocalStore<V, K>,
+    'path' | 'readOnly' | 'recovery' | 'putSync' | 'view' | 'snapshot' | 'stats' | 'defragment'
+  >
 
 /** The encodings that work today. */
 export type BuiltEncoding = Exclude<Encoding, 'msgpack'>
@@ -262,5 +300,9 @@ export type BuiltOpenOptions<E extends BuiltEncoding = 'utf8'> = Pick<
   | 'maxPendingBytes'
   | 'checkpointBytes'
   | 'cacheBytes'
+  | 'retain'
+  | 'maxViewAgeMs'
+  | 'logger'
+  | 'quotaBytes'
   | 'signal'
 >

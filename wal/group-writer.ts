@@ -8,7 +8,7 @@
  */
 
 import { assert, unreachable } from '../base/assert.ts'
-import { TWO_32, equalBytes } from '../base/bytes.ts'
+import { EMPTY_BYTES, TWO_32, equalBytes } from '../base/bytes.ts'
 import type { LogEntry, LogOp } from '../base/log-group.ts'
 import { viewOf } from './format.ts'
 import {
@@ -23,6 +23,7 @@ import {
 } from './group-kinds.ts'
 
 const MASK_32 = 0xffffffffn
+const EMPTY_VIEW = viewOf(EMPTY_BYTES)
 /** `set` takes longer than a loop for what is shorter, its call being what costs. */
 const LOOPED_SIZE_MAX = 24
 
@@ -62,7 +63,7 @@ export function writeEntries(
   room: { readonly bytes: Uint8Array; readonly view: DataView },
   at: number,
 ): void {
-  const writer = new Writer(room.bytes, room.view, at)
+  writer.begin(room.bytes, room.view, at)
   writer.arrayHeader(size.itemCount)
   writer.count(entries.length)
   let path: Path | undefined
@@ -80,6 +81,7 @@ export function writeEntries(
     }
   }
   assert(writer.at === at + size.byteCount, 'a payload is as long as it was measured')
+  writer.end()
 }
 
 /** The payload in memory of its own. */
@@ -167,14 +169,20 @@ function samePath(a: Path, b: Path): boolean {
 }
 
 class Writer {
-  at: number
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
+  at = 0
+  #bytes = EMPTY_BYTES
+  #view = EMPTY_VIEW
 
-  constructor(bytes: Uint8Array, view: DataView, at: number) {
+  begin(bytes: Uint8Array, view: DataView, at: number): void {
     this.#bytes = bytes
     this.#view = view
     this.at = at
+  }
+
+  /** Lets go of what it was given. */
+  end(): void {
+    this.#bytes = EMPTY_BYTES
+    this.#view = EMPTY_VIEW
   }
 
   op(op: LogOp): void {
@@ -279,3 +287,6 @@ class Writer {
     this.at = at + size
   }
 }
+
+/** One for all: a payload is written in one go. */
+const writer = new Writer()

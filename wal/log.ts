@@ -20,6 +20,7 @@
 import { assert } from '../base/assert.ts'
 import { systemClock } from '../base/clock.ts'
 import { KvError, withOutcome } from '../base/errors.ts'
+import { Example } from '../base/example.ts'
 import { Admission, mustBeRecordable } from './admission.ts'
 import type { Reservation, ReserveOptions } from './admission.ts'
 import { Batch } from './batch.ts'
@@ -46,6 +47,8 @@ import { Waiters } from './waiters.ts'
 
 /** A batch takes no more frames beyond this, so that those in it needn't wait long. */
 const BATCH_BYTES = 8 * 1024 * 1024
+/** A larger batch is not kept as an example. */
+const EXAMPLE_SIZE_MAX = 64 * 1024
 
 export class Log {
   readonly directory: string
@@ -64,6 +67,8 @@ export class Log {
   #syncedThrough: number
   #pendingBytes = 0
   #appendedBytes: number
+  /** A small batch that is done. */
+  readonly #example = new Example<QueuedBatch>()
   /** Buffers of batches that are done, for others. */
   readonly #spares = new SpareRooms()
   #isPumping = false
@@ -401,6 +406,7 @@ export class Log {
     this.#writtenThrough = queued.lastTxid
     if (this.syncMode === 'full') this.#noteSynced(queued.lastTxid)
     queued.resolve()
+    if (queued.batch.size <= EXAMPLE_SIZE_MAX) this.#example.keep(queued)
   }
 
   #noteSynced(txid: number): void {

@@ -1,7 +1,19 @@
 /** Reads the command line of a command. */
 import { parseArgs } from 'node:util'
 import { UsageError } from '../arguments.ts'
-import type { Call, Command, Option, Options } from './command.ts'
+import type { Call, CommandForm, Option, Options } from './command.ts'
+
+/** What of a family its commands are called by. */
+export interface Called {
+  readonly name: string
+  /** Whether its commands are typed inside the program, so without its name. */
+  readonly isInside?: boolean
+}
+
+/** What one types to call a command of a family, or its help. */
+export function callOf({ name, isInside = false }: Called, ...words: readonly string[]): string {
+  return [isInside ? '' : 'revbolt', name, ...words].filter((word) => word !== '').join(' ')
+}
 
 /** Every command has these. */
 export const COMMON_OPTIONS: Options = {
@@ -36,8 +48,8 @@ export const BOLT_OPTIONS: Options = {
 
 /** @throws {UsageError} */
 export function readCall(
-  family: { readonly name: string; readonly options: Options },
-  command: Command,
+  family: Called & { readonly options: Options },
+  command: CommandForm,
   args: readonly string[],
 ): Call {
   const options = { ...family.options, ...command.options }
@@ -45,9 +57,10 @@ export function readCall(
   const isHelp = values['help'] === true
   const [min, max] = command.counts
   if (!isHelp && (positionals.length < min || positionals.length > max)) {
-    throw new UsageError(`usage: revbolt ${family.name} ${command.name} ${command.positionals}`)
+    throw new UsageError(`usage: ${callOf(family, command.name, command.positionals)}`)
   }
-  if (positionals.includes('')) throw new UsageError('an argument is empty')
+  if (command.takesEmpty !== true && positionals.includes(''))
+    throw new UsageError('an argument is empty')
   return {
     command,
     positionals,
@@ -60,10 +73,12 @@ export function readCall(
   }
 }
 
+const TAKEN_AS_OPTION = '; what begins with - and is no option goes behind --'
+
 type Values = Readonly<Record<string, string | boolean | undefined>>
 
 function parse(
-  command: Command,
+  command: CommandForm,
   args: readonly string[],
   options: Options,
 ): { readonly values: Values; readonly positionals: readonly string[] } {
@@ -83,7 +98,7 @@ function parse(
   for (const token of loose.tokens) {
     if (token.kind !== 'option' || Object.hasOwn(options, token.name)) continue
     const near = nearest(token.name, Object.keys(options))
-    const meant = near === undefined ? '' : `; did you mean --${near}?`
+    const meant = near === undefined ? TAKEN_AS_OPTION : `; did you mean --${near}?`
     throw new UsageError(`${command.name} has no option ${token.rawName}${meant}`)
   }
   try {

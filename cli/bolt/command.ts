@@ -1,4 +1,4 @@
-/** What a command of `revbolt bolt` is, and what it is given. */
+/** What a command of a family is, and what it is given. */
 import type { Screen } from '../screen.ts'
 
 /**
@@ -31,7 +31,7 @@ export interface Setting {
 
 /** One call of a command: its arguments, read. */
 export interface Call {
-  readonly command: Command
+  readonly command: CommandForm
   readonly positionals: readonly string[]
   readonly isJson: boolean
   /** Whether a flag was given. */
@@ -40,7 +40,8 @@ export interface Call {
   text(name: string): string | undefined
 }
 
-export interface Command {
+/** What a command is called with. */
+export interface CommandForm {
   readonly name: string
   /** Its arguments, as the help names them: `FILE BUCKET…`. */
   readonly positionals: string
@@ -49,7 +50,14 @@ export interface Command {
   readonly summary: string
   /** A paragraph for its help. */
   readonly details: string
+  /** Command lines for its help. */
+  readonly examples?: readonly string[]
+  /** Whether an argument may be empty. Default false. */
+  readonly takesEmpty?: boolean
   readonly options: Options
+}
+
+export interface Command extends CommandForm {
   /** Returns the exit code. */
   run(call: Call, setting: Setting): Promise<number>
 }

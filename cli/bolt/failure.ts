@@ -21,3 +21,9 @@ export class Failure extends Error {
     this.code = hasCode ? String(cause.code) : undefined
   }
 }
+
+/** The code of an operating error, told without loading what throws it; undefined for others. */
+export function operatingCode(error: unknown): string | undefined {
+  if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return
+  return error.code.startsWith('KV_') ? error.code : undefined
+}

@@ -8,6 +8,7 @@ interface Untyped {
   get(...args: unknown[]): Promise<unknown>
   range(...args: unknown[]): Promise<unknown>
   scan(...args: unknown[]): unknown
+  watch(...args: unknown[]): unknown
   put(...args: unknown[]): Promise<unknown>
   delete(...args: unknown[]): Promise<unknown>
   txn(...args: unknown[]): Promise<unknown>
@@ -104,6 +105,7 @@ const RANGE_SLIPS: readonly Slip[] = KEY_RANGES.flatMap(([error, about, keys]) =
   return [
     { error, about: at(''), call: ['range', keys] },
     { error, about: at(''), call: ['scan', keys] },
+    { error, about: at(''), call: ['watch', keys] },
     { error, about: at(''), call: ['delete', keys] },
     { error, about: at('success[0]'), call: ['txn', { success: [{ type: 'range', ...keys }] }] },
     { error, about: at('failure[0]'), call: ['txn', { failure: [{ type: 'delete', ...keys }] }] },
@@ -130,6 +132,7 @@ const OPTION_SLIPS: readonly Slip[] = [
     type('options', 'get', 'a', options),
     type('options', 'range', options),
     type('options', 'scan', options),
+    type('options', 'watch', options),
     type('options', 'put', 'a', 'x', options),
     type('options', 'delete', 'a', options),
     type('options', 'txn', {}, options),
@@ -139,6 +142,7 @@ const OPTION_SLIPS: readonly Slip[] = [
   type('limt', 'range', { limt: 1 }),
   type('sortBy', 'scan', { sortBy: 'key' }),
   type('countOnly', 'scan', { countOnly: true }),
+  type('revision', 'watch', { revision: 2 }),
   type('ttl', 'put', 'a', 'x', { ttl: 1 }),
   type('prefix', 'delete', 'a', { prefix: 'a' }),
   type('revision', 'txn', {}, { revision: 1 }),
@@ -167,6 +171,7 @@ const OPTION_SLIPS: readonly Slip[] = [
     value('revision', 'get', 'a', { revision }),
     value('revision', 'range', { revision }),
     value('revision', 'scan', { revision }),
+    value('startRevision', 'watch', { startRevision: revision }),
     value('success[0].revision', 'txn', { success: [{ type: 'get', key: 'a', revision }] }),
   ]),
   ...['1', 1n, null, {}].map((revision) => type('revision', 'get', 'a', { revision })),
@@ -178,6 +183,13 @@ const OPTION_SLIPS: readonly Slip[] = [
   type('signal', 'get', 'a', { signal: new AbortController() }),
   type('signal', 'range', { signal: {} }),
   type('signal', 'scan', { signal: null }),
+  type('signal', 'watch', { signal: {} }),
+  type('startRevision', 'watch', { startRevision: 2n }),
+  type('previous', 'watch', { previous: 1 }),
+  type('progress', 'watch', { progress: 'yes' }),
+  type('only', 'watch', { only: true }),
+  value('only', 'watch', { only: 'puts' }),
+  value('encoding', 'watch', { encoding: 'utf7' }),
   type('signal', 'put', 'a', 'x', { signal: 'abort' }),
   type('signal', 'delete', 'a', { signal: true }),
   type('signal', 'txn', {}, { signal: 1 }),
@@ -357,15 +369,19 @@ async function outcomeOf(store: StoreOf<'utf8'>, slip: Slip): Promise<string> {
     result = untyped[method](...args)
   } catch (error) {
     // Only what returns no promise may throw at once.
-    return `${nameOf(slip)} → ${method === 'scan' ? '' : 'threw '}${outcome(error, slip)}`
+    return `${nameOf(slip)} → ${throwsAtOnce(method) ? '' : 'threw '}${outcome(error, slip)}`
   }
-  if (method === 'scan') return `${nameOf(slip)} → was not refused at once`
+  if (throwsAtOnce(method)) return `${nameOf(slip)} → was not refused at once`
   try {
     await result
     return `${nameOf(slip)} → was not refused`
   } catch (error) {
     return `${nameOf(slip)} → ${outcome(error, slip)}`
   }
+}
+
+function throwsAtOnce(method: Method): boolean {
+  return method === 'scan' || method === 'watch'
 }
 
 function outcome(error: unknown, slip: Slip): string {

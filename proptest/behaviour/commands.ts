@@ -34,6 +34,7 @@ export type Command =
     }
   | { readonly call: 'delete'; readonly keys: KeyRange; readonly previous: boolean }
   | { readonly call: 'txn'; readonly request: TxnRequest; readonly at: Moment }
+  | { readonly call: 'compact'; readonly at: number; readonly isPhysical: boolean }
   | { readonly call: 'reopen' }
 
 const byte = fc.constantFrom(0x00, 0x61, 0xff)
@@ -44,14 +45,15 @@ const key = fc.oneof({ weight: 60, arbitrary: text(1) }, { weight: 1, arbitrary:
 const value = fc
   .constantFrom('', '1', '2', 'long '.repeat(300))
   .map((s) => new Uint8Array(Buffer.from(s)))
-const moment = fc.option(fc.double({ min: 0, max: 1.1, noNaN: true }), { nil: undefined })
+const place = fc.double({ min: 0, max: 1.1, noNaN: true })
+const moment = fc.option(place, { nil: undefined })
 const flag = fc.option(fc.boolean(), { nil: undefined })
 const rarely = fc.oneof(
   { weight: 12, arbitrary: fc.constant(undefined) },
   { weight: 1, arbitrary: fc.constant(true) },
 )
 
-const keys: fc.Arbitrary<KeyRange> = fc.oneof(
+export const keys: fc.Arbitrary<KeyRange> = fc.oneof(
   fc.record({ key }),
   fc.record({ prefix: text(0) }),
   fc.record({ start: text(0), end: text(0) }),
@@ -181,6 +183,10 @@ export function commands(options: CommandOptions): fc.Arbitrary<Command[]> {
       arbitrary: fc.record({ call: call('scan'), options: selection(scanned), at: moment }),
     },
     { weight: 4, arbitrary: fc.record({ call: call('txn'), request: txn, at: moment }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ call: call('compact'), at: place, isPhysical: fc.boolean() }),
+    },
     { weight: options.reopen ? 1 : 0, arbitrary: fc.record({ call: call('reopen') }) },
   )
   return fc.array(one, { maxLength: 30, size: 'max' })
@@ -229,6 +235,11 @@ async function run(
     case 'delete': {
       const done = await store.delete(command.keys, { previous: command.previous })
       return `@${done.revision} deleted ${done.deleted} [${briefAll(done.previous).join(', ')}]`
+    }
+    case 'compact': {
+      const { at, isPhysical: physical } = command
+      const done = await store.compact(revisionOf(at) ?? current, { physical })
+      return `@${done.revision} compacted`
     }
     case 'txn': {
       const revision = revisionOf(command.at)

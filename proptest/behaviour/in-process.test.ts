@@ -12,7 +12,7 @@ import type { Backend, Opened, ReopenOptions, StoreOf, Supports } from './backen
 import { behaviourSuite } from './suite.ts'
 
 const supports: Supports = {
-  nestedTxn: false,
+  nestedTxn: true,
   reopen: true,
   readOnly: true,
   stableTies: true,

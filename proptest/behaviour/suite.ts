@@ -8,12 +8,17 @@ import { describe } from 'vitest'
 import { argumentCases } from './arguments.ts'
 import type { Backend } from './backend.ts'
 import { encodingCases } from './encoding.ts'
+import { leaseCases } from './lease.ts'
 import { lifecycleCases } from './lifecycle.ts'
 import { propertyCases } from './property.ts'
 import { rangeCases } from './range.ts'
 import { scanCases } from './scan.ts'
 import { scriptCases } from './script.ts'
+import { transactCases } from './transact.ts'
+import { transactOutcomeCases } from './transact-outcome.ts'
 import { txnCases } from './txn.ts'
+import { watchCases } from './watch.ts'
+import { watchPropertyCases } from './watch-property.ts'
 import { writeCases } from './write.ts'
 
 export function behaviourSuite(backend: Backend): void {
@@ -21,11 +26,16 @@ export function behaviourSuite(backend: Backend): void {
     rangeCases(backend)
     writeCases(backend)
     txnCases(backend)
+    transactCases(backend)
+    transactOutcomeCases(backend)
     scanCases(backend)
+    watchCases(backend)
     encodingCases(backend)
     argumentCases(backend)
     lifecycleCases(backend)
+    leaseCases(backend)
     scriptCases(backend)
     propertyCases(backend)
+    watchPropertyCases(backend)
   })
 }

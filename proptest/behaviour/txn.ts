@@ -442,6 +442,49 @@ function nestedCases(backend: Backend): void {
     })
   })
 
+  test('gives results that nest as the operations do', async () => {
+    await withStore(backend, async (store) => {
+      await store.put('z', '1')
+      const deepest = txnOp({ success: [get('a'), range({ prefix: '', keysOnly: true })] })
+      const middle = txnOp({
+        compare: [compare('a').value('=', 'never')],
+        success: [put('never', '')],
+        failure: [B, deepest, del('z', { previous: true })],
+      })
+      const { results } = await store.txn({ success: [A, middle, txnOp({}), get('a')] })
+      expect(results.map((result) => briefResult(result))).toEqual([
+        'put previous none',
+        'txn false {put previous none; ' +
+          'txn true {get a=1 c3 m3 v1; range count 3 [a c3 m3 v1, b c3 m3 v1, z c2 m2 v1]}; ' +
+          'delete 1 [z=1 c2 m2 v1]}',
+        'txn true {}',
+        'get a=1 c3 m3 v1',
+      ])
+      expect(await dump(store)).toEqual(['a=1 c3 m3 v1', 'b=1 c3 m3 v1'])
+    })
+  })
+
+  test('makes no revision where no level wrote', async () => {
+    await withStore(backend, async (store) => {
+      const inner = txnOp({ success: [get('a'), del('a')] })
+      expect((await store.txn({ success: [inner, inner] })).revision).toBe(1)
+    })
+  })
+
+  test('refuses what is nested deeper than the limit, however deep', async () => {
+    await withStore(backend, async (store) => {
+      for (const depth of [128, 300]) {
+        let op: Op<string> = A
+        for (let i = 0; i < depth; i++) op = txnOp({ success: [op] })
+        await expectCode('KV_TXN_TOO_MANY_OPS', () => store.txn({ success: [op] }))
+      }
+      let op: Op<string> = A
+      for (let i = 0; i < 127; i++) op = txnOp({ success: [op] })
+      await store.txn({ success: [op] })
+      expect(await dump(store)).toEqual(['a=1 c2 m2 v1'])
+    })
+  })
+
   test('checks the whole path before anything is written', async () => {
     await withStore(backend, async (store) => {
       const inner = txnOp({ success: [get('a', { revision: 50 })] })

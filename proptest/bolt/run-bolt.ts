@@ -1,8 +1,10 @@
-/** Runs a command of `revbolt bolt` or `revbolt wal` in this process, and keeps what it printed. */
-import { Writable } from 'node:stream'
+/** Runs a command of `revbolt` in this process, and keeps what it printed. */
+import { Readable, Writable } from 'node:stream'
 import { runBolt } from '../../cli/bolt/bolt.ts'
+import type { Setting } from '../../cli/bolt/command.ts'
 import { runWal } from '../../cli/wal/wal.ts'
 import { Screen } from '../../cli/screen.ts'
+import { runStore } from '../../cli/store/store.ts'
 
 /** What a run came to. */
 export interface Ran {
@@ -37,7 +39,12 @@ export interface RunOptions {
   readonly isTerminal?: boolean
   readonly environment?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
+  /** Standard input; without it there is none. */
+  readonly input?: string | Uint8Array
 }
+
+/** What the clock shows to commands on a store. */
+const TODAY = new Date(2026, 10, 23, 14, 3, 22)
 
 /** Runs `revbolt bolt …args` as if in `directory`. */
 export function boltIn(
@@ -57,8 +64,24 @@ export function walIn(
   return ranIn(runWal, directory, args, options)
 }
 
+/** Runs `revbolt …args` on a store, as if in `directory`. */
+export function storeIn(
+  directory: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Ran> {
+  const { environment = {}, input = '' } = options
+  const run: Run = (words, setting) => {
+    const read = (): Readable => Readable.from([Buffer.from(input)])
+    return runStore(words, { ...setting, input: read, environment, today: () => TODAY })
+  }
+  return ranIn(run, directory, args, options)
+}
+
+type Run = (args: readonly string[], setting: Setting) => Promise<number>
+
 async function ranIn(
-  run: typeof runBolt,
+  run: Run,
   directory: string,
   args: readonly string[],
   options: RunOptions,

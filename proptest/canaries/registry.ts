@@ -16,9 +16,17 @@
  * Properties run with one fixed seed here, so a canary is caught every time or never.
  */
 
+import { CLI_CANARIES } from './cli-canaries.ts'
+import { LEASE_CANARIES } from './lease-canaries.ts'
 import { LOG_CANARIES } from './log-canaries.ts'
 import { LOGGED_CANARIES } from './logged-canaries.ts'
+import { MVCC_CANARIES } from './mvcc-canaries.ts'
+import { OWNER_CANARIES } from './owner-canaries.ts'
+import { RECIPE_CANARIES } from './recipe-canaries.ts'
+import { SPACE_CANARIES } from './space-canaries.ts'
 import { STORE_CANARIES } from './store-canaries.ts'
+import { VALIDATE_CANARIES } from './validate-canaries.ts'
+import { WATCH_CANARIES } from './watch-canaries.ts'
 
 export interface Canary {
   readonly name: string
@@ -33,7 +41,15 @@ export interface Canary {
 export const CANARIES: readonly Canary[] = [
   ...LOG_CANARIES,
   ...LOGGED_CANARIES,
+  ...MVCC_CANARIES,
   ...STORE_CANARIES,
+  ...RECIPE_CANARIES,
+  ...SPACE_CANARIES,
+  ...LEASE_CANARIES,
+  ...OWNER_CANARIES,
+  ...WATCH_CANARIES,
+  ...CLI_CANARIES,
+  ...VALIDATE_CANARIES,
   {
     name: 'an upward import',
     file: 'base/bytes.ts',
@@ -113,14 +129,14 @@ export const CANARIES: readonly Canary[] = [
     find: 'this.#replaceSeparator(this.#height, this.#record(leaf, 0))',
     replace: 'this.#record(leaf, 0)',
     test: 'mvcc/key-index.test.ts',
-    testName: 'KeyIndex agrees with the model after any puts, tombstones and undos',
+    testName: 'KeyIndex agrees with the model after any puts, tombstones, undos and prunes',
     mayHang: true,
   },
   {
     name: 'a reader sees what is not durable',
-    file: 'mvcc/read-txn.ts',
-    find: 'return requested === 0 ? this.revision : requested',
-    replace: 'return requested === 0 ? this.#mvcc.revision : requested',
+    file: 'store/directory-store.ts',
+    find: 'revision: () => roots.revision,',
+    replace: 'revision: () => setup.mvcc.revision,',
     test: 'store/group-queue.test.ts',
     testName: 'what is not durable is not visible',
   },

@@ -1,7 +1,8 @@
 /**
  * Tries canaries: first their tests on the code as it is, then on each mutation of it.
  */
-import { runNarrow } from './narrow-run.ts'
+import { SEEDS, runNarrow } from './narrow-run.ts'
+import type { Verdict } from './narrow-run.ts'
 import type { Canary } from './registry.ts'
 import { CanaryError, Workbench } from './workbench.ts'
 
@@ -24,11 +25,16 @@ export interface TryOptions {
 }
 
 async function tryOne(bench: Workbench, canary: Canary, limitMs: number): Promise<string> {
-  const before = await runNarrow(bench.path, canary, limitMs)
+  const [first] = SEEDS
+  const before = await runNarrow(canary, { folder: bench.path, seed: first, limitMs })
   if (before !== 'passed') throw new CanaryError(`its test ${before} on the code as it is`)
   const restore = bench.plant(canary)
   try {
-    const verdict = await runNarrow(bench.path, canary, limitMs)
+    let verdict: Verdict = 'passed'
+    for (const seed of SEEDS) {
+      if (verdict !== 'passed') break
+      verdict = await runNarrow(canary, { folder: bench.path, seed, limitMs })
+    }
     if (verdict === 'passed') throw new CanaryError('it SURVIVED: the test passes all the same')
     if (verdict === 'failed') return ''
     if (canary.mayHang === true) return 'by the time limit'

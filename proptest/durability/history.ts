@@ -9,15 +9,28 @@ import type { BuiltLocalStore } from '../../store/types.ts'
 
 export type State = ReadonlyMap<string, string>
 
+/** Where a store stands that was opened. */
+export interface Found {
+  readonly revision: number
+  readonly compactedRevision: number
+}
+
 export class History {
   /** The state at each revision; a new store stands at revision 1. */
   readonly states: State[]
   /** The highest revision that must be found again. */
   floor: number
+  /** The highest revision that a compaction was asked for, and the highest that must be found. */
+  readonly compaction: { asked: number; told: number }
 
-  constructor(states: readonly State[] = [new Map(), new Map()], floor = 1) {
+  constructor(
+    states: readonly State[] = [new Map(), new Map()],
+    floor = 1,
+    compaction = { asked: 0, told: 0 },
+  ) {
     this.states = [...states]
     this.floor = floor
+    this.compaction = { ...compaction }
   }
 
   get revision(): number {
@@ -25,7 +38,7 @@ export class History {
   }
 
   copy(): History {
-    return new History(this.states, this.floor)
+    return new History(this.states, this.floor, this.compaction)
   }
 
   add(change: (state: Map<string, string>) => boolean): void {
@@ -38,9 +51,16 @@ export class History {
     this.floor = Math.max(this.floor, revision)
   }
 
-  /** Forgets revisions after one: they did not happen. */
-  cut(revision: number): void {
+  /** All of it was shown. */
+  tellAll(): void {
+    this.tell(this.revision)
+    this.compaction.told = this.compaction.asked
+  }
+
+  /** Forgets revisions after one, and compactions after another: they did not happen. */
+  cut({ revision, compactedRevision }: Found): void {
     this.states.length = revision + 1
+    this.compaction.asked = compactedRevision
   }
 }
 

@@ -18,7 +18,7 @@ import { openOn } from '../../store/open.ts'
 import type { Tuning } from '../../store/open.ts'
 import type { BuiltLocalStore, BuiltOpenOptions } from '../../store/types.ts'
 import { nextPut, nextWrite, stateFault } from './history.ts'
-import type { History } from './history.ts'
+import type { Found, History } from './history.ts'
 
 export const DATA = '/data'
 export const DB_PATH = '/data/db'
@@ -35,6 +35,8 @@ export interface Form {
   readonly segmentBytes: number
   /** Turns of work in a life. */
   readonly turns: number
+  /** Whether the file is defragmented now and then. */
+  readonly defragments: boolean
 }
 
 export function formOf(random: Random, seed: number): Form {
@@ -45,6 +47,7 @@ export function formOf(random: Random, seed: number): Form {
     cacheBytes: random.pick([16_384, 65_536, 1_048_576]),
     segmentBytes: random.pick([2048, 4096, 16_384]),
     turns: random.between(2, 9),
+    defragments: random.chance(0.4),
   }
 }
 
@@ -69,7 +72,12 @@ export function openForm(
   const { sync, checkpointBytes, cacheBytes, segmentBytes } = form
   const { random, readOnly = false } = options
   const given: BuiltOpenOptions = { sync, checkpointBytes, cacheBytes, readOnly }
-  const tuning: Tuning = { random: random.fork(), clock: seededClock(random.fork()), segmentBytes }
+  const tuning: Tuning = {
+    random: random.fork(),
+    clock: seededClock(random.fork()),
+    segmentBytes,
+    slackPages: 0,
+  }
   return openOn(disk, DATA, given, tuning)
 }
 
@@ -98,18 +106,35 @@ export async function look(
   store: BuiltLocalStore,
   history: History,
   random: Random,
-): Promise<number> {
-  const { revision } = await store.status()
+): Promise<Found> {
+  const { revision, compactedRevision = 0 } = await store.status()
+  const { asked, told } = history.compaction
+  claim(
+    compactedRevision >= told && compactedRevision <= asked,
+    () => `compacted at ${compactedRevision}: ${told} was told, ${asked} asked for`,
+  )
   claim(revision >= history.floor, () => `revision ${revision} found, ${history.floor} was told`)
   claim(revision <= history.revision, () => `${revision} found, ${history.revision} written`)
   const looks = new Set([1, 2, revision, revision - 1])
   for (let i = 0; i < LOOKS; i++) looks.add(random.between(1, revision))
   for (const at of looks) {
     if (at < 1 || at > revision) continue
+    if (at < compactedRevision) {
+      await claimCompacted(store, at)
+      continue
+    }
     const fault = await stateFault(store, history, at)
     claim(fault === undefined, () => fault ?? '')
   }
-  return revision
+  return { revision, compactedRevision }
+}
+
+async function claimCompacted(store: BuiltLocalStore, revision: number): Promise<void> {
+  const refused = await store.range({ revision }).then(
+    () => 'it was read',
+    (error: unknown) => (isKvError(error, 'KV_COMPACTED') ? undefined : String(error)),
+  )
+  claim(refused === undefined, () => `revision ${revision} is compacted: ${refused}`)
 }
 
 export interface LiveOptions {
@@ -130,7 +155,7 @@ export async function live(
   try {
     history.cut(await look(store, history, random))
     // Whoever opened it has seen it.
-    history.tell(history.revision)
+    history.tellAll()
     for (let turn = 0; turn < form.turns; turn++) {
       calls.push(...begin(store, history, form, random))
       // Another turn begins while records are on their way.
@@ -145,7 +170,7 @@ export async function live(
   if (isLast && random.chance(0.25)) return
   await store.close()
   await Promise.all(calls)
-  history.tell(history.revision)
+  history.tellAll()
 }
 
 /** Makes some calls; what they answer is noted. */
@@ -176,8 +201,49 @@ function begin(
       note(call(store))
     }
   }
+  if (random.chance(0.25)) {
+    const call = compact(store, history, form, random)
+    if (call !== undefined) note(call)
+  }
+  if (form.defragments && random.chance(0.3)) calls.push(defragment(store))
   note(store.range({ limit: 1 }))
   return calls
+}
+
+/** Moves pages about while the other calls of this turn and later ones are under way. */
+function defragment(store: BuiltLocalStore): Promise<unknown> {
+  const done = store.defragment().catch((error: unknown) => {
+    // The store was closed meanwhile.
+    if (!isKvError(error, 'KV_CLOSED')) throw error
+  })
+  // It is awaited later.
+  done.catch(() => {})
+  return done
+}
+
+/** Asks for a compaction; undefined where there is nothing to compact. */
+function compact(
+  store: BuiltLocalStore,
+  history: History,
+  form: Form,
+  random: Random,
+): Promise<{ readonly revision: number }> | undefined {
+  const { compaction, revision: newest } = history
+  if (compaction.asked >= newest) return undefined
+  const through = random.between(compaction.asked + 1, newest)
+  compaction.asked = through
+  const physical = random.chance(0.3)
+  return store.compact(through, { physical }).then(
+    (done) => {
+      if (isDurable(form)) compaction.told = Math.max(compaction.told, through)
+      return done
+    },
+    (error: unknown) => {
+      // The store was closed before all rows were gone.
+      if (physical && isKvError(error, 'KV_CLOSED')) return { revision: 0 }
+      throw error
+    },
+  )
 }
 
 export function isPowerCut(error: unknown): boolean {

@@ -15,6 +15,7 @@ import { MemoryDisk } from '../../disk/memory-disk.ts'
 import type { PowerLossMode } from '../../disk/power-loss.ts'
 import { openEngine } from '../../engine/index.ts'
 import { History } from './history.ts'
+import type { Found } from './history.ts'
 import { DB_PATH, LifeError, claim, formOf, live, look, openForm, untilPowerCut } from './life.ts'
 import type { Form } from './life.ts'
 import type { Meta } from '../../engine/meta.ts'
@@ -131,13 +132,14 @@ async function examine(image: MemoryDisk, history: History, visit: Visit): Promi
   } else await claimGenerations(image)
   const found = await claimWhole(image.clone(), history, visit)
   if (found !== undefined) {
-    if (found < history.revision) tally.lost++
-    else if (found > history.floor) tally.survived++
+    if (found.revision < history.revision) tally.lost++
+    else if (found.revision > history.floor) tally.survived++
     const shown = history.copy()
     shown.cut(found)
     if (!isUnborn && random.chance(0.25))
       await claimFallback(image.clone(), metas, { shown, visit })
-    if (found > 1 && random.chance(0.25)) await claimReadOnly(image.clone(), { shown, visit })
+    if (found.revision > 1 && random.chance(0.25))
+      await claimReadOnly(image.clone(), { shown, visit })
   }
   const disk = image.clone()
   const isCut = depth > 0 && random.chance(0.5)
@@ -152,14 +154,14 @@ async function examine(image: MemoryDisk, history: History, visit: Visit): Promi
 }
 
 /** Opens, looks, and walks away; undefined where the store had never been there. */
-async function claimWhole(disk: MemoryDisk, history: History, visit: Visit): Promise<number> {
+async function claimWhole(disk: MemoryDisk, history: History, visit: Visit): Promise<Found> {
   const { form, random, tally } = visit
   const store = await openForm(disk, form, { random })
   if (store.recovery.torn !== undefined) tally.torn++
   if (store.recovery.replayedCommits > 0) tally.replayed++
-  const revision = await look(store, history, random)
+  const found = await look(store, history, random)
   await store.close()
-  return revision
+  return found
 }
 
 /** Both generations of the file are whole, and no page of either is free in it. */
@@ -198,7 +200,7 @@ async function claimFallback(
   disk.flipBit(DB_PATH, newest.slot * PAGE_SIZE + 16 + (newest.txid % 64), 3)
   const store = await openForm(disk, visit.form, { random: visit.random })
   claim(store.recovery.fallback?.slot === newest.slot, 'a damaged newest meta goes unreported')
-  const revision = await look(store, shown, visit.random)
+  const { revision } = await look(store, shown, visit.random)
   claim(revision === shown.revision, () => `fell back from ${shown.revision} to ${revision}`)
   await store.close()
 }
@@ -206,7 +208,7 @@ async function claimFallback(
 async function claimReadOnly(disk: MemoryDisk, { shown, visit }: Shown): Promise<void> {
   const before = disk.operationCount
   const store = await openForm(disk, visit.form, { random: visit.random, readOnly: true })
-  const revision = await look(store, shown, visit.random)
+  const { revision } = await look(store, shown, visit.random)
   claim(revision === shown.revision, () => `read-only shows ${revision}, not ${shown.revision}`)
   await store.close()
   claim(disk.operationCount === before, 'opened read-only it wrote something')
@@ -220,7 +222,7 @@ async function examineKilled(disk: MemoryDisk, history: History, visit: Visit): 
   const store = await openForm(killed, form, { random })
   const shown = history.copy()
   shown.cut(await look(store, history, random))
-  shown.tell(shown.revision)
+  shown.tellAll()
   const image = killed.afterPowerLoss(random, random.pick(['nothing', 'random'] as const))
   await store.close().catch(() => {})
   await examine(image, shown, visit)

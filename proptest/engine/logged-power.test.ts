@@ -9,7 +9,7 @@ test(
   { timeout: TIMEOUT_MS },
   async () => {
     const tally = newTally()
-    const cases = effort({ smoke: 200, ci: 10_000, soak: 1_000_000 })
+    const cases = effort({ smoke: 100, ci: 10_000, soak: 1_000_000 })
     for (let workload = seed >>> 0; tally.images < cases; workload++) {
       await sweepCuts(workload, { cutsMax: 12 }, tally)
     }
@@ -25,7 +25,7 @@ test(
   { timeout: TIMEOUT_MS },
   async () => {
     const tally = newTally()
-    const cases = effort({ smoke: 120, ci: 5000, soak: 500_000 })
+    const cases = effort({ smoke: 60, ci: 5000, soak: 500_000 })
     for (let workload = seed >>> 0; tally.images < cases; workload++) {
       await sweepFaults(workload, { cutsMax: 12 }, tally)
     }

@@ -67,7 +67,7 @@ describe('a file of ours', () => {
     const random = new Random(seed >>> 0)
     const unseen: string[] = []
     const counts = { refused: 0, right: 0, fallback: 0, silent: 0 }
-    const cases = effort({ smoke: 1200, ci: 8000, soak: 400_000 })
+    const cases = effort({ smoke: 600, ci: 8000, soak: 400_000 })
     for (let i = 0; i < cases; i++) {
       // The metas are small, and what happens to them has a verdict of its own.
       const offset = random.below(random.chance(0.1) ? 2 * SAMPLE_PAGE_SIZE : usedSize)

@@ -4,7 +4,7 @@ import { newTally, sweepWorkload } from './power-cut.ts'
 
 test('nothing acknowledged is lost and nothing is half there, wherever the power is cut', async () => {
   const tally = newTally()
-  const cases = effort({ smoke: 1000, ci: 10_000, soak: 100_000 })
+  const cases = effort({ smoke: 500, ci: 10_000, soak: 100_000 })
   for (let workload = seed >>> 0; tally.images < cases; workload++) {
     await sweepWorkload(workload, { cutsMax: 20, randomImages: 2 }, tally)
   }

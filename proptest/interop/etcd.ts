@@ -37,6 +37,12 @@ export interface Etcd {
   ctl(...args: readonly string[]): Promise<string>
 }
 
+/** Runs etcdctl, for what it does without a server. */
+export async function runEtcdctl(...args: readonly string[]): Promise<void> {
+  const env = { ...process.env, ETCDCTL_API: '3' }
+  await runFile('etcdctl', [...args], { env, timeout: CALL_TIMEOUT_MS })
+}
+
 async function freePort(): Promise<number> {
   const server = createServer()
   server.listen(0, '127.0.0.1')

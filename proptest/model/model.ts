@@ -50,8 +50,10 @@ interface Draft {
 export class Model {
   readonly #snapshots = new Map<number, Snapshot>([[1, new Map()]])
   readonly #events = new Map<number, readonly ModelEvent[]>()
-  readonly #leases = new Set<bigint>()
+  /** The time to live of each lease, in seconds. Time stands still here. */
+  readonly #leases = new Map<bigint, number>()
   readonly #opsMax: number
+  readonly #listeners: (() => void)[] = []
   #revision = 1
   #compactedRevision = 0
 
@@ -107,17 +109,43 @@ export class Model {
     this.#revision = proposal.revision
     this.#snapshots.set(proposal.revision, proposal.rows)
     this.#events.set(proposal.revision, proposal.events)
+    for (const listener of this.#listeners) listener()
   }
 
-  grant(id: bigint): void {
-    this.#leases.add(id)
+  /** Calls back after each new revision. */
+  onAccept(listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Makes a lease; returns its time to live, raised to at least 2 seconds. */
+  grant(id: bigint, ttlSeconds = 10): number {
+    if (this.#leases.has(id)) throw new KvError('KV_LEASE_EXISTS', `there is a lease ${id}`)
+    const raised = Math.max(2, ttlSeconds)
+    this.#leases.set(id, raised)
+    return raised
+  }
+
+  /** A lease's time to live; undefined where there is no such lease. */
+  ttlOf(id: bigint): number | undefined {
+    return this.#leases.get(id)
+  }
+
+  /** The ids of all leases, shortest first. */
+  leases(): readonly bigint[] {
+    return [...this.#leases].sort(([, a], [, b]) => a - b).map(([id]) => id)
+  }
+
+  /** The keys that a lease's end would delete, in key order. */
+  keysOf(id: bigint): readonly ByteString[] {
+    return this.at(this.#revision)
+      .filter((row) => row.lease === id)
+      .map((row) => row.key)
   }
 
   /** Ends a lease; its keys are deleted in key order in one revision. */
   revoke(id: bigint): void {
     if (!this.#leases.has(id)) throw leaseNotFound(id)
-    const attached = this.at(this.#revision).filter((row) => row.lease === id)
-    const keys = new Set(attached.map((row) => row.key))
+    const keys = new Set(this.keysOf(id))
     const step: Step = { type: 'delete', keys: (key) => keys.has(key) }
     this.accept(this.propose({ conditions: [], success: [step], failure: [] }))
     this.#leases.delete(id)

@@ -62,7 +62,7 @@ export function readKey(name: string, input: unknown, reading: Reading): ByteStr
 }
 
 /** The keys that the fields name; undefined where they name none. */
-function readKeySet(fields: Fields, reading: Reading): KeySet | undefined {
+export function readKeySet(fields: Fields, reading: Reading): KeySet | undefined {
   const named = RANGE_FIELDS.filter((field) => fields.has(field))
   const first = named[0]
   if (first === undefined) return undefined

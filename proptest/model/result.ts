@@ -26,6 +26,7 @@ export function withJson<T extends object>(fields: T): T & { toJSON(): ResultJso
 /** A value is the user's: only its bytes are put into JSON form. */
 function asJson(name: string, value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+  if (name === 'keys' && Array.isArray(value)) return value.map((key) => asJson('key', key))
   if (name === 'value') return value
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : value
 }

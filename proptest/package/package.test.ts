@@ -52,6 +52,8 @@ describe('the archive', () => {
       'dist/engine/index.d.ts',
       'dist/wal/index.js',
       'dist/wal/index.d.ts',
+      'dist/store/recipes/index.js',
+      'dist/store/recipes/index.d.ts',
       'dist/cli/revbolt.js',
       'LICENSE',
       'README.md',

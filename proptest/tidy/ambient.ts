@@ -25,6 +25,8 @@ type Kind = 'time' | 'chance' | 'environment' | 'system'
 const NAMED_FILES: Readonly<Record<string, readonly Kind[]>> = {
   'base/assert.ts': ['environment'],
   'base/clock.ts': ['time'],
+  // It asks the system not to send its memory away, and nothing else.
+  'base/copy-range.ts': ['system'],
   'base/random.ts': ['chance'],
 }
 

@@ -39,7 +39,7 @@ function judge(sample: Sample, disk: MemoryDisk, known: number): Verdict {
 test('a flipped bit is told, cuts an unconfirmed tail, or changes nothing', async () => {
   const counts = { told: 0, harmless: 0, 'tail cut': 0 }
   const random = new Random(seed >>> 0)
-  const cases = effort({ smoke: 1500, ci: 20_000, soak: 500_000 })
+  const cases = effort({ smoke: 700, ci: 20_000, soak: 500_000 })
   for (let done = 0; done < cases;) {
     const sample = await sampleOf(random)
     const names = sample.disk.list(DIRECTORY)

@@ -34,6 +34,27 @@ export interface Status {
   toJSON(): ResultJson
 }
 
+/**
+ * `NOSPACE`: a write was refused for the quota. `CORRUPT`: members of an etcd cluster disagree; a
+ * store in this process never raises it.
+ */
+export type AlarmType = 'NOSPACE' | 'CORRUPT'
+
+/** Names an alarm. */
+export interface AlarmReference {
+  readonly type: AlarmType
+  /** The member that raised it. Default 0n: a store that is no member of a cluster. */
+  readonly memberId?: bigint | undefined
+}
+
+/** An alarm that was raised and has not ended. */
+export interface Alarm {
+  readonly type: AlarmType
+  /** The member that raised it; 0n: a store that is no member of a cluster. */
+  readonly memberId: bigint
+  toJSON(): ResultJson
+}
+
 export interface HashKVOptions extends CallOptions {
   /** Hashes history up to this revision. Default: the current one. */
   readonly revision?: number | undefined
@@ -90,22 +111,44 @@ export interface CheckResult {
   toJSON(): ResultJson
 }
 
+/**
+ * What a store holds at the newest durable revision, and who holds something of it. Costs
+ * microseconds: all of it is counted as it comes and goes.
+ */
 export interface StoreStats {
+  /** The current revision. */
+  readonly revision: number
+  /** The oldest revision that can be read, 0 where nothing was compacted yet. */
+  readonly compactedRevision: number
   /** Keys that exist now. */
   readonly keyCount: number
-  /** Revisions kept, tombstones included. */
+  /**
+   * Revisions in the data file, tombstones included. What compaction drops is counted until its
+   * rows are gone.
+   */
   readonly revisionCount: number
   readonly sizeBytes: number
   readonly sizeInUseBytes: number
+  /** Memory that the key index takes, in bytes. */
+  readonly indexBytes: number
+  /** Bytes of writes that wait to be durable; see `maxPendingBytes`. */
+  readonly pendingBytes: number
+  /**
+   * Bytes of the log that the data file lacks: what opening would have to do again after a crash.
+   * 0 in a store opened read-only.
+   */
+  readonly logBytes: number
   /** Views and snapshots open, and the age of the oldest in ms; 0 where there is none. */
   readonly viewCount: number
   readonly oldestViewMs: number
+  /** Watches under way. */
   readonly watchCount: number
   readonly leaseCount: number
   toJSON(): ResultJson
 }
 
 export interface DefragmentResult {
+  /** The data file's size in bytes, as it was or the next checkpoint would have made it. */
   readonly sizeBytesBefore: number
   readonly sizeBytesAfter: number
   toJSON(): ResultJson

@@ -1,12 +1,24 @@
 /** How a store is opened. */
 import type { Encoding } from './encoding.ts'
 
-/** How much history is kept. Revisions beyond it are compacted in the background. */
+/**
+ * How much history is kept: so many of the newest revisions, or what was current within so many
+ * milliseconds (integers ≥ 1). What is older is compacted in the background, as writes come and in
+ * portions worth the work: history may be longer by a tenth, by 1000 revisions or by a sixteenth of
+ * the number of keys. Ages count from when the store was opened, at most.
+ */
 export type Retain = 'all' | { readonly revisions: number } | { readonly ageMs: number }
 
 /**
- * Where an open store tells what it does. Never given values, and keys only where a problem needs
- * one.
+ * Where an open store tells what it does: `console` will do. Never given values, and keys only
+ * where a problem needs one. Called soon after what it is told of, from a microtask of its own;
+ * what it throws is dropped.
+ *
+ *   debug  checkpoints, compactions
+ *   info   opening, with what was done again from the log; closing
+ *   warn   views that were forgotten, history that outgrows the keys, a checkpoint or a compaction
+ *          that was given up, a data file of which one generation is unusable
+ *   error  no more writes are taken; closing failed
  */
 export interface Logger {
   debug?(message: string, facts?: Readonly<Record<string, unknown>>): void
@@ -40,10 +52,17 @@ export interface OpenOptions<E extends Encoding = 'utf8'> {
   readonly maxRequestBytes?: number | undefined
   /** The most compares or operations in a list of a transaction: an integer ≥ 1. Default 128. */
   readonly maxTxnOps?: number | undefined
-  /** How much history to keep. Default `all`. */
+  /**
+   * How much history to keep. Default `all`; then `logger` is warned, once, when there are more
+   * than ten revisions for each key. Saying `all` keeps it quiet.
+   */
   readonly retain?: Retain | undefined
   /**
-   * The most bytes the data file may take; beyond it writes are `KV_NO_SPACE`. Default: no quota.
+   * The most bytes that the store's data may take in the file, an integer ≥ 1: writes that might go
+   * beyond it are `KV_NO_SPACE`, while reads, deletes, compaction, ends of leases and `defragment`
+   * go on. Counted is what the newest state needs, in pages, as the next checkpoint writes it;
+   * space that is free for reuse is not, so the file may be longer. See docs/space.md. Default: no
+   * quota.
    */
   readonly quotaBytes?: number | undefined
   /**
@@ -66,11 +85,15 @@ export interface OpenOptions<E extends Encoding = 'utf8'> {
    * pages that are newer than the file. Default 256 MiB.
    */
   readonly cacheBytes?: number | undefined
-  /** Views older than this are warned of with the stack that opened them. Default: never. */
+  /**
+   * Views and snapshots open for longer than this are warned of through `logger`, once each, with
+   * the stack that opened them: an integer ≥ 1, in ms. Taking the stack costs some ten microseconds
+   * a view. Default: never, and no stack is taken.
+   */
   readonly maxViewAgeMs?: number | undefined
   /** Lets other processes attach through a socket in the directory. Default false. */
   readonly share?: boolean | undefined
-  /** Default: silent. */
+  /** Where the store tells what it does. Default: silent. */
   readonly logger?: Logger | undefined
   /** Abort stops the opening (also a wait for the lock) and rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined

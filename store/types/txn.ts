@@ -147,29 +147,78 @@ export interface TxnResult<V = string, K = string> {
 }
 
 /**
- * The handle that `transact` passes to its function. Reads come from one revision, with the
- * function's own writes on top; writes are kept until it returns. Of no use after that.
+ * The handle that `transact` passes to its function. Reads come from one revision (unless
+ * `isolation` says otherwise), with the function's own writes on top; writes are kept until it
+ * returns. After that every call is `KV_TX_CLOSED`.
+ *
+ * What the function has written itself it reads with revisions and version 0: they are known only
+ * when it is committed.
  */
 export interface Transaction<V = string, K = string> {
-  /** The revision that is read. */
-  readonly revision: number
+  /**
+   * The revision that is read; undefined before the first read is there, since only its answer
+   * tells. With a weaker isolation that of the first read.
+   */
+  readonly revision: number | undefined
+  /**
+   * Reads one key. Where the store refuses, the transaction ends with that error, even if the
+   * function catches it; a slip or `KV_DECODE` it may catch.
+   */
   get(key: BytesInput): Promise<KeyValue<V, K> | undefined>
-  /** All keys of the range, in key order. A key that appears in it later is a conflict too. */
+  /**
+   * All keys of the range, in key order; no keys named: every key. A key that appears in it later
+   * is a conflict too. It takes one compare, and one more for each key found: see `maxTxnOps`.
+   */
   range(keys: KeyRange): Promise<readonly KeyValue<V, K>[]>
-  put(key: BytesInput, value: ValueInput<V>, options?: { readonly lease?: LeaseReference }): void
+  put(
+    key: BytesInput,
+    value: ValueInput<V>,
+    options?: { readonly lease?: LeaseReference | undefined },
+  ): void
+  /** Deletes a key, or all keys of a range, unseen ones included. */
   delete(keys: BytesInput | KeyRange): void
 }
 
+/**
+ * What a transaction may meet of the others, strongest first.
+ *   - `serializableSnapshot`: as `serializable`, and nobody else wrote what it writes since its
+ *     first read;
+ *   - `serializable`: all that committed took effect one after the other. Reads come from one
+ *     revision, and hold still at the commit. What it writes without reading it is written over
+ *     others' writes;
+ *   - `repeatableReads`: a key once read stays the same, but two keys may be read at different
+ *     revisions; what it commits is serializable;
+ *   - `readCommitted`: each read is of its own revision and nothing is compared, so others' writes
+ *     may be lost. Never a conflict.
+ */
+export type Isolation =
+  | 'serializableSnapshot'
+  | 'serializable'
+  | 'repeatableReads'
+  | 'readCommitted'
+
 export interface TransactOptions {
-  /** How many times the function may run: an integer ≥ 1, or Infinity. Default 10. */
+  /**
+   * How many times the function may run: an integer ≥ 1, or Infinity. Then it is `KV_CONFLICT`.
+   * Default 10.
+   */
   readonly attemptsMax?: number | undefined
+  /** Default `serializable`. */
+  readonly isolation?: Isolation | undefined
+  /**
+   * Abort rejects with `signal.reason`, at once also while the function runs, and writes nothing;
+   * during the commit as for a put.
+   */
   readonly signal?: AbortSignal | undefined
 }
 
 export interface TransactResult<T> {
   /** What the run that was committed returned. */
   readonly value: T
-  /** The store's revision after it. */
+  /**
+   * The store's revision after it: a new one if it wrote anything. Where it only read, the revision
+   * that it read.
+   */
   readonly revision: number
   /** How many times the function ran. */
   readonly attempts: number

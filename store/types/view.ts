@@ -36,8 +36,17 @@ export interface View<V = string, K = string> {
   [Symbol.dispose](): void
 }
 
-/** A consistent view with asynchronous reads, which never block the event loop on the disk. */
+/**
+ * A consistent view with asynchronous reads, from `LocalStore.snapshot()`: they are paced as the
+ * store's own, so a long one lets the event loop run. Held open it keeps its revision and the pages
+ * under it: close it (`await using` does). Reads after that reject with `KV_TX_CLOSED`, also where
+ * the store closed it.
+ *
+ * Reads reject with what the store's own reads do. A `revision` of their own may go further back,
+ * never beyond the snapshot's.
+ */
 export interface Snapshot<V = string, K = string> {
+  /** The current revision of the snapshot. */
   readonly revision: number
   get<E extends Encoding = never>(
     key: BytesInput,
@@ -49,7 +58,10 @@ export interface Snapshot<V = string, K = string> {
   scan<E extends Encoding = never, N extends boolean = false>(
     options?: ScanOptions<E, N>,
   ): AsyncIterableIterator<KeyValue<N extends true ? undefined : ValueFor<V, E>, KeyFor<K, E>>>
-  /** Lets go of the revision. Idempotent. */
+  /**
+   * Lets go of the revision. Reads under way go on to their end, iterations end with
+   * `KV_TX_CLOSED`. Idempotent.
+   */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -1,0 +1,106 @@
+/**
+ * The hash of a store's history, equal to etcd's over the same rows: CRC-32C over the bucket's name
+ * and then each row's key and value, in order, except
+ *
+ *   - rows after the hashed revision;
+ *   - rows at or before the compacted revision that are not what some key is at the hashed one:
+ *     compaction may have removed them or not (where no key exists at the hashed revision etcd
+ *     leaves none of them out);
+ *   - tombstones at the compacted revision, which older versions of etcd remove.
+ *
+ * Source: etcd server/storage/mvcc/hash.go since 3.5.16.
+ */
+
+import type { Cursor, Entry, Tx } from '../engine/index.ts'
+import { assert } from '../base/assert.ts'
+import { EMPTY_BYTES } from '../base/bytes.ts'
+import { crc32c } from '../base/crc32c.ts'
+import { CorruptionError } from '../base/errors.ts'
+import type { KeyIndex } from './key-index.ts'
+import { KeyState } from './key-records.ts'
+import { decodeRevisionKey } from './revision.ts'
+import { decodeRow } from './rows.ts'
+import { KEY_BUCKET } from './schema.ts'
+
+export interface HashedHistory {
+  readonly hash: number
+  readonly hashRevision: number
+  readonly compactedRevision: number
+}
+
+export interface HistoryRange {
+  readonly index: KeyIndex
+  /** The data file's path, for messages. */
+  readonly file: string
+  /** The compacted revision, 0 where there is none. */
+  readonly compacted: number
+  /** The hashed revision. */
+  readonly through: number
+}
+
+/** Hashes in steps. The engine transaction must stay open until the last one. */
+export class HistoryHash {
+  readonly #range: HistoryRange
+  readonly #cursor: Cursor
+  readonly #state = new KeyState()
+  readonly #keepsAny: boolean
+  #isBegun = false
+  #sum: number
+  #isDone = false
+
+  constructor(tx: Tx, range: HistoryRange) {
+    const bucket = tx.bucket(KEY_BUCKET)
+    assert(bucket !== undefined, 'the bucket "key" was there when the store was opened')
+    this.#range = range
+    this.#keepsAny = range.compacted === 0 || hasKeyAt(range.index, range.through)
+    this.#sum = crc32c(Buffer.from(KEY_BUCKET))
+    this.#cursor = bucket.cursor()
+  }
+
+  /** Goes on by up to `rowMax` rows; true when all are done. @throws {CorruptionError} */
+  step(rowMax: number): boolean {
+    for (let i = 0; i < rowMax && !this.#isDone; i++) {
+      const entry = this.#isBegun ? this.#cursor.next() : this.#cursor.first()
+      this.#isBegun = true
+      this.#isDone = entry === undefined || !this.#add(entry)
+    }
+    return this.#isDone
+  }
+
+  result(): HashedHistory {
+    assert(this.#isDone, 'the history is not hashed yet')
+    const { compacted, through } = this.#range
+    return { hash: this.#sum, hashRevision: through, compactedRevision: compacted }
+  }
+
+  /** False behind the hashed revision. */
+  #add({ key, value = EMPTY_BYTES }: Entry): boolean {
+    const { compacted, through, file } = this.#range
+    const revision = decodeRevisionKey(key)
+    if (revision === undefined) throw new CorruptionError('a row is of no revision', { file })
+    const { main, sub, isTombstone } = revision
+    if (main > through) return false
+    if (main <= compacted && this.#keepsAny && !this.#isCurrent(value, main, sub)) return true
+    if (main === compacted && isTombstone) return true
+    this.#sum = crc32c(value, crc32c(key, this.#sum))
+    return true
+  }
+
+  /** Whether a row is what its key is at the hashed revision. */
+  #isCurrent(row: Uint8Array, main: number, sub: number): boolean {
+    const { index, through, file } = this.#range
+    const { key } = decodeRow(row, (message) => {
+      return new CorruptionError(`row of revision ${main}.${sub} ${message}`, { file })
+    })
+    const state = this.#state
+    return index.get(key, through, state) && state.modMain === main && state.modSub === sub
+  }
+}
+
+/** Whether any key exists at a revision. */
+function hasKeyAt(index: KeyIndex, main: number): boolean {
+  const cursor = index.cursor({ start: EMPTY_BYTES, end: undefined })
+  const state = new KeyState()
+  while (cursor.next()) if (index.load(cursor.record, main, state)) return true
+  return false
+}
