@@ -1,7 +1,6 @@
 /** Reads of one key: now, and as it was, beside lmdb's `get` of the same keys. */
 
 import { join } from 'node:path'
-import { open as openLmdb } from 'lmdb'
 import type { Figure, RunCase } from '../versioned-protocol.ts'
 import { VALUE, fill, keyOf, loadStoreDoor, middle, nanoseconds, scattered } from './filling.ts'
 
@@ -10,19 +9,26 @@ const READS_MAX = 300_000
 const ROUNDS = 7
 const REVISIONS = 3
 
+/** A peer that has the same keys, read synchronously. */
+export interface ReadPeer {
+  get(key: Buffer): Buffer | undefined
+  close(): Promise<void>
+}
+
+type MakeReadPeer = (path: string, keys: Iterable<Buffer>, value: Buffer) => Promise<ReadPeer>
+
+/** The packages of peers are loaded only where they are measured. */
+async function loadReadPeer(path: string, count: number): Promise<ReadPeer> {
+  const url = new URL('../sides/peers/versioned-lmdb.ts', import.meta.url)
+  const { makeReadPeer } = (await import(url.href)) as { readonly makeReadPeer: MakeReadPeer }
+  const keys = Array.from({ length: count }, (_, i) => keyOf(i))
+  return await makeReadPeer(path, keys, Buffer.from(VALUE))
+}
+
 export const runReads: RunCase = async ({ path, scale }) => {
   const count = Math.ceil(KEYS * scale)
   await fill(join(path, 'store'), count, REVISIONS)
-  const lmdb = openLmdb<Buffer, Buffer>({
-    path: join(path, 'lmdb'),
-    encoding: 'binary',
-    keyEncoding: 'binary',
-    compression: false,
-  })
-  const value = Buffer.from(VALUE)
-  await lmdb.transaction(() => {
-    for (let i = 0; i < count; i++) lmdb.putSync(keyOf(i), value)
-  })
+  const lmdb = await loadReadPeer(join(path, 'lmdb'), count)
   const { open } = await loadStoreDoor()
   const store = await open(join(path, 'store'), { encoding: 'bytes', cacheBytes: 2 ** 30 })
   const view = store.view()
