@@ -4,6 +4,7 @@
  *
  * Tests run in child processes, never in worker threads: fs-ext must not be loaded in both.
  */
+import { availableParallelism } from 'node:os'
 import {
   defineConfig,
   type TestProjectInlineConfiguration,
@@ -41,6 +42,8 @@ function project(selection: Selection): TestProjectInlineConfiguration {
 const config: ViteUserConfig = defineConfig({
   test: {
     pool: 'forks',
+    // vitest leaves one processor to itself, which is half of a small machine.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     env: { KV_VERIFY: 'all' },
     globalSetup: ['proptest/announce.ts'],
     setupFiles: ['proptest/setup.ts'],
