@@ -56,8 +56,8 @@ export const SPACE_CANARIES: readonly Canary[] = [
     file: 'engine/commit.ts',
     find: 'let highest = Math.max(core.meta.highWaterMark, core.previous?.highWaterMark ?? 0)',
     replace: 'let highest = core.meta.highWaterMark',
-    test: 'proptest/space/space.test.ts',
-    testName: 'nothing that can be read changes',
+    test: 'store/defragment.test.ts',
+    testName: 'both generations of the file are whole',
   },
   {
     name: 'a separator left behind when rows move to the neighbour',
