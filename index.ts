@@ -22,6 +22,12 @@ export type {
   LocalStore,
   Store,
 } from './store/types.ts'
+export type {
+  CheckpointMessage,
+  CommitMessage,
+  RecoverMessage,
+  SlowMessage,
+} from './store/types/channels.ts'
 export type { BytesInput, Encoding, Encodings, ValueInput } from './store/types/encoding.ts'
 export type { KeyRange, KeyValue, ResultJson } from './store/types/key-value.ts'
 export type {

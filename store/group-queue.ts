@@ -30,9 +30,10 @@ import { AssertionError, assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { KvError } from '../base/errors.ts'
 import type { Head, Mvcc, WriteGroup } from '../mvcc/mvcc.ts'
-import type { WriteTxn } from '../mvcc/write-txn.ts'
 import type { Database } from '../snapshot/database.ts'
 import { Pacer } from './pause.ts'
+import { runOne } from './pending-write.ts'
+import type { Pending, Ran, Write } from './pending-write.ts'
 
 /** A group takes no more writes once it has this many bytes: a transaction is held in memory. */
 const GROUP_BYTES_MAX = 16 * 1024 * 1024
@@ -42,28 +43,6 @@ const WRITE_BYTES = 256
 const IN_FLIGHT_MAX = 16
 /** Nor more bytes. */
 const BACKLOG_BYTES_MAX = 4 * 1024 * 1024
-
-export interface Write<T> {
-  /** Bytes of its keys and values. */
-  readonly byteCount: number
-  /** Whether it only deletes, and so may use the log's last room. */
-  readonly isFreeing: boolean
-  /** The store's own, bounded by who makes it: it is not refused where the queue is full. */
-  readonly isExempt?: boolean
-  /** May run more than once, so it changes nothing but its transaction. */
-  readonly run: (txn: WriteTxn) => T
-}
-
-interface Pending extends Write<unknown> {
-  readonly resolve: (result: unknown) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** A write that ran and waits for its group to be durable. */
-interface Ran {
-  readonly pending: Pending
-  readonly outcome: { readonly result: unknown } | { readonly error: unknown }
-}
 
 /** Room in the log that a group lacked. */
 interface Need {
@@ -90,6 +69,10 @@ export interface GroupQueueSetup {
    * Called when a head is durable; maybe later than a newer one, where somebody could not wait.
    */
   readonly publish: (head: Head) => void
+  /**
+   * Called when the record of so many writes goes on its way; what it returns, when it is durable.
+   */
+  readonly sent: (writeCount: number) => ((head: Head) => void) | undefined
   /** Called once, when no more writes are taken. */
   readonly onPoisoned: (cause: unknown) => void
 }
@@ -102,6 +85,7 @@ export class GroupQueue {
   readonly #pacer: Pacer
   readonly #maxPendingBytes: number
   readonly #publish: (head: Head) => void
+  readonly #sent: GroupQueueSetup['sent']
   readonly #onPoisoned: (cause: unknown) => void
   #queue: Pending[] = []
   #queuedBytes = 0
@@ -127,6 +111,7 @@ export class GroupQueue {
     this.#pacer = new Pacer(setup.clock)
     this.#maxPendingBytes = setup.maxPendingBytes
     this.#publish = setup.publish
+    this.#sent = setup.sent
     this.#onPoisoned = setup.onPoisoned
     this.#lastTimeMs = setup.database.lastTimeMs
   }
@@ -345,8 +330,9 @@ export class GroupQueue {
           return need
         }
         this.#release()
+        const tell = this.#sent(ran.length)
         this.#durable = tx.commitQueued()
-        this.#follow(ran, this.#durable)
+        this.#follow(ran, this.#durable, tell)
       }
     } catch (error) {
       undo(writing)
@@ -408,12 +394,15 @@ export class GroupQueue {
   }
 
   /** Tells the writes what became of them, once that is durable. */
-  #follow(ran: readonly Ran[], durable: Promise<void>): void {
+  #follow(ran: readonly Ran[], durable: Promise<void>, tell?: (durableHead: Head) => void): void {
     const { head } = this.#mvcc
     this.#inFlight++
     void durable
       .then(
-        () => this.#settle(ran, head),
+        () => {
+          this.#settle(ran, head)
+          tell?.(head)
+        },
         (error: unknown) => this.#lose(ran, error),
       )
       .finally(() => {
@@ -449,11 +438,13 @@ export class GroupQueue {
         return { byteCount }
       }
       // Also what it read, where it wrote nothing.
+      const tell = writing.isChanged ? this.#sent(1) : undefined
       if (writing.isChanged) tx.commit()
       else database.flushSync()
       tx.rollback()
       writing.commit()
       this.#publish(this.#mvcc.head)
+      tell?.(this.#mvcc.head)
       database.committed()
       return { result }
     } catch (error) {
@@ -472,17 +463,6 @@ export class GroupQueue {
   #wakeIdle(): void {
     if (!this.#isIdle) return
     for (const resolve of this.#idleWaiters.splice(0)) resolve()
-  }
-}
-
-/** Runs a write; throws where it broke the transaction. */
-function runOne(writing: WriteGroup, pending: Pending | undefined): Ran {
-  assert(pending !== undefined, 'a group is no longer than the queue')
-  try {
-    return { pending, outcome: { result: writing.run(pending.run) } }
-  } catch (error) {
-    if (writing.isBroken || error instanceof AssertionError) throw error
-    return { pending, outcome: { error } }
   }
 }
 

@@ -34,6 +34,7 @@ import { Alarms } from './alarms.ts'
 import type { WatchTuning } from '../watch/watch-hub.ts'
 import { codecOf, readCodec } from './codec.ts'
 import type { Codec } from './codec.ts'
+import { StoreChannels } from './channels.ts'
 import { Compactor } from './compactor.ts'
 import { Retention, readRetain } from './retention.ts'
 import { HistoryWarning } from './history-warning.ts'
@@ -276,12 +277,14 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
   const { settings, lock } = owned
   const { clock = systemClock, random = new Random(randomInt(SEED_END)), watch } = ground.tuning
   const log = new StoreLog(settings.logger, path)
+  const channels = new StoreChannels(path, clock)
   const beganMs = clock.monotonicMs()
   let store: DirectoryStore | undefined
   const database = await openDatabase({
     ...databaseSetup(ground, path, { settings, random }),
     onCheckpoint: (report) => {
       log.debug('checkpoint', { ...report })
+      channels.checkpointed(report)
       store?.checkpointed()
     },
     onCheckpointFailed: (error) => log.warn('a checkpoint was given up', { error }),
@@ -309,6 +312,7 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
         hub.advance(head.revision)
         alarms.look()
       },
+      sent: (writeCount) => channels.sent(writeCount),
       onPoisoned: (error) => log.error('no more writes are taken; close and open again', { error }),
     })
     const isEased = (): boolean => space.isEased
@@ -329,11 +333,8 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
     const head = (): Head => durable.newest
     const parts = { ...state, clock, log, random, head, path, release }
     store = new DirectoryStore({ ...settings, ...parts })
-    tellOpened(log, {
-      head: mvcc.head,
-      report: database.report,
-      tookMs: clock.monotonicMs() - beganMs,
-    })
+    const tookMs = clock.monotonicMs() - beganMs
+    tellOpened({ log, channels }, { head: mvcc.head, report: database.report, tookMs })
     outgrowing?.look(mvcc.head)
     return store
   } catch (error) {
@@ -344,7 +345,7 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
 
 /** What there is, and what opening had to mend. */
 function tellOpened(
-  log: StoreLog,
+  { log, channels }: { readonly log: StoreLog; readonly channels: StoreChannels },
   opened: { readonly head: Head; readonly report: DatabaseReport; readonly tookMs: number },
 ): void {
   const { head, report, tookMs } = opened
@@ -357,6 +358,7 @@ function tellOpened(
   }
   if (torn !== undefined) log.info('the unfinished end of the log was cut off', { ...torn })
   log.info('opened', { revision, keyCount, revisionCount, replayedCommits, tookMs })
+  channels.opened({ ...report, revision, tookMs })
 }
 
 interface HubSetup {
