@@ -46,3 +46,20 @@ const runs = integer('PROPTEST_RUNS', 1)
 export function effort(counts: { readonly [S in Size]: number }): number {
   return runs ?? counts[size]
 }
+
+/** The kinds of case that a run has not met: it proves nothing about them. */
+export function unmet<Kind extends string>(tally: Readonly<Record<Kind, number>>): string[] {
+  return Object.entries<number>(tally).flatMap(([kind, count]) => (count === 0 ? [kind] : []))
+}
+
+/** A run goes on for so many times its cases where it met no case of some kind by chance. */
+const LONGER = 5
+
+/** Whether a run that keeps a tally of the kinds it met has tried enough. */
+export function isEnough<Kind extends string>(
+  done: number,
+  cases: number,
+  tally: Readonly<Record<Kind, number>>,
+): boolean {
+  return done >= cases && (unmet(tally).length === 0 || done >= LONGER * cases)
+}
