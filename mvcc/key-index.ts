@@ -51,6 +51,8 @@ export type KeyIndexOptions = KeyTreeOptions & KeyTableOptions
 
 /** Records put into the tree between two steps of `build`. */
 const STEP_RECORDS = 4096
+/** Records asked for at once. */
+const WARM_RECORDS = 512
 
 export class KeyIndex {
   readonly #records = new KeyRecords()
@@ -250,6 +252,9 @@ export class KeyIndex {
     yield* sortRecords(this.#records, list)
     for (let i = 0; i < list.length; i++) {
       if (i % STEP_RECORDS === 0) yield
+      if (i % WARM_RECORDS === 0) {
+        this.#records.warm(list, i, Math.min(i + WARM_RECORDS, list.length))
+      }
       this.#tree.append(list[i] as number)
     }
     this.#liveChanges.reset(this.#newest)

@@ -29,6 +29,8 @@ const HASH_BITS = 32
 /** How many keys there are for each entry of the directory, at least. */
 const KEYS_PER_ENTRY_MIN = 256
 const DEPTH_FREE = 4
+/** Slots whose records are asked for at once. */
+const WARM_SLOTS = 512
 
 export interface KeyTableOptions {
   /** Any number below 2^32. */
@@ -174,6 +176,7 @@ export class KeyTable {
   #forEach(segment: Segment, visit: (record: number, hash: number) => void): void {
     const { slots, tags } = segment
     for (let at = 0; at < tags.length; at++) {
+      if (at % WARM_SLOTS === 0) this.#records.warm(slots, at, at + WARM_SLOTS)
       if ((tags[at] as number) < TAG_MARK) continue
       const record = slots[at] as number
       visit(record, this.#records.hash(record, this.#seed))

@@ -14,6 +14,8 @@ import type { KeyRecords } from './key-records.ts'
 
 /** Records between two steps. */
 const STEP_RECORDS = 4096
+/** Records asked for at once. */
+const WARM_RECORDS = 512
 /** Smaller groups are sorted by comparing keys. */
 const GROUP_MIN = 24
 /** Smaller ones have their heads sorted by the engine's own sort. */
@@ -63,7 +65,8 @@ function* sharedByAll(
 ): Generator<void, number> {
   const first = list[from] as number
   let shared = records.keySize(first)
-  for (let i = from + 1; i < to; i++) {
+  for (let i = from; i < to; i++) {
+    if ((i - from) % WARM_RECORDS === 0) records.warm(list, i, Math.min(i + WARM_RECORDS, to))
     if ((i & (STEP_RECORDS - 1)) === 0) yield
     shared = records.sharedBy(first, list[i] as number, shared)
   }

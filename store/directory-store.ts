@@ -65,7 +65,7 @@ import type { ViewHold } from './view-hold.ts'
 import type { StoreLog } from './store-log.ts'
 import { VERSION } from './version.ts'
 import type { WatchHub } from '../watch/watch-hub.ts'
-import { WATCH_OPTIONS, openWatch } from './watches.ts'
+import { LastText, WATCH_OPTIONS, openWatch } from './watches.ts'
 import type { OutputWatch } from './watches.ts'
 
 /** Keys read before the time is looked at. */
@@ -112,6 +112,7 @@ export class DirectoryStore {
   readonly #leases: Leases
   readonly #views: OpenViews
   readonly #reads: Reads
+  readonly #lastText = new LastText()
   readonly #transactor: Transactor
   readonly #argsExample = new Example<Arguments>()
   readonly #putExample = new Example<PutOutput>()
@@ -303,7 +304,8 @@ export class DirectoryStore {
   watch(options?: unknown): OutputWatch {
     const { fields, args } = this.#read(options, WATCH_OPTIONS)
     const admit = (signal: AbortSignal | undefined): void => this.#admit(signal, args)
-    return openWatch({ hub: this.#setup.hub, fields, args, admit })
+    const { hub } = this.#setup
+    return openWatch({ hub, fields, args, admit, lastText: this.#lastText })
   }
 
   async status(options?: unknown): Promise<Status> {

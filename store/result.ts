@@ -39,14 +39,14 @@ class EntryResult extends Result implements Entry {
   readonly version: number
   readonly lease: bigint
 
-  constructor(row: Row, codec: Codec, keysOnly: boolean) {
+  constructor(key: OutputKey, value: unknown, from: Omit<Row, 'key' | 'value'>) {
     super()
-    this.key = codec.decodeKey(row.key)
-    this.value = keysOnly ? undefined : codec.decodeValue(row.key, row.value)
-    this.createRevision = row.createRevision
-    this.modRevision = row.modRevision
-    this.version = row.version
-    this.lease = row.lease
+    this.key = key
+    this.value = value
+    this.createRevision = from.createRevision
+    this.modRevision = from.modRevision
+    this.version = from.version
+    this.lease = from.lease
   }
 }
 
@@ -64,7 +64,15 @@ export class PutOutput extends Result {
 
 /** Makes entries of rows: decoded, owned, with or without values. */
 export function entryMaker(codec: Codec, keysOnly: boolean): MakeResult<Entry> {
-  return (row) => new EntryResult(row, codec, keysOnly)
+  return (row) => {
+    const key = codec.decodeKey(row.key)
+    return new EntryResult(key, keysOnly ? undefined : codec.decodeValue(row.key, row.value), row)
+  }
+}
+
+/** An entry with the same key and value, for somebody else: where they can't be changed. */
+export function sameEntry(entry: Entry): Entry {
+  return new EntryResult(entry.key, entry.value, entry)
 }
 
 /** Gives some fields a `toJSON`. */

@@ -8,17 +8,21 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isKvError } from '../base/errors.ts'
 import { MemoryDisk } from '../disk/memory-disk.ts'
 import { openOn } from './open.ts'
-import type { Watch, WatchBatch } from './types/watch.ts'
+import type { Watch, WatchBatch, WatchEvent } from './types/watch.ts'
 
 /** The keys of the events so far, as they come, until the watch is over. */
 function follow(watch: Watch): { readonly keys: string[]; readonly over: Promise<void> } {
   const keys: string[] = []
   const read = async (): Promise<void> => {
     for await (const { events } of watch) {
-      for (const event of events) keys.push(event.type === 'put' ? event.kv.key : event.key)
+      keys.push(...events.map(keyOf))
     }
   }
   return { keys, over: read() }
+}
+
+function keyOf(event: WatchEvent): string {
+  return event.type === 'put' ? event.kv.key : event.key
 }
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -55,6 +59,37 @@ describe('watch()', () => {
     await store.close()
     await live.over
     expect(live.keys).toEqual(['a'])
+  })
+
+  test('what one reader does to its entries is not seen by another', async () => {
+    const store = await openOn(new MemoryDisk(), '/data')
+    const readers = [0, 1, 2].map(() => store.watch({ key: 'a' })[Symbol.asyncIterator]())
+    const seen = readers.map((reader) => reader.next())
+    await store.put('a', '1')
+    for (const one of seen) {
+      const { value } = await one
+      const [event] = (value as WatchBatch).events
+      expect(event).toMatchObject({ type: 'put', kv: { key: 'a', value: '1', version: 1 } })
+      if (event?.type === 'put') Object.assign(event.kv, { key: 'mine', value: 'mine' })
+    }
+    await store.close()
+  })
+
+  test('next() called many times at once is answered in order, and done at the end', async () => {
+    const store = await openOn(new MemoryDisk(), '/data')
+    const watch = store.watch()
+    const iterator = watch[Symbol.asyncIterator]()
+    await store.put('before', '1')
+    const answers = Array.from({ length: 20_000 }, () => iterator.next())
+    for (const key of ['a', 'b', 'c']) await store.put(key, '1')
+    await watch.cancel()
+    const keys = (await Promise.all(answers)).map(({ done, value }) =>
+      done === true ? 'done' : value.events.map(keyOf).join(),
+    )
+    expect(keys.slice(0, 5)).toEqual(['before', 'a', 'b', 'c', 'done'])
+    expect(new Set(keys.slice(4))).toEqual(new Set(['done']))
+    expect(await iterator.next()).toEqual({ done: true, value: undefined })
+    await store.close()
   })
 
   test('follows put() and putSync()', async () => {

@@ -5,17 +5,19 @@
  * What can't be decoded ends the watch with `KV_DECODE`.
  */
 
+import { assert } from '../base/assert.ts'
 import { EMPTY_BYTES } from '../base/bytes.ts'
 import type { StoreEvent } from '../mvcc/event-reader.ts'
 import { TO_LAST_KEY } from '../mvcc/request.ts'
 import type { MakeResult } from '../mvcc/range-scan.ts'
+import type { KeyValue } from '../proto/mvccpb.ts'
 import type { WatchHub } from '../watch/watch-hub.ts'
-import type { EventBatch, Watcher, WatchRequest } from '../watch/watcher.ts'
+import type { Consumer, EventBatch, Watcher, WatchRequest } from '../watch/watcher.ts'
 import { SPAN_FIELDS } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import type { OutputKey } from './codec.ts'
 import type { Fields } from './fields.ts'
-import { entryMaker } from './result.ts'
+import { entryMaker, sameEntry } from './result.ts'
 import type { Entry } from './result.ts'
 import type { Watch, WatchBatch, WatchEvent } from './types/watch.ts'
 
@@ -48,21 +50,43 @@ export interface WatchSetup {
   readonly hub: WatchHub
   readonly fields: Fields
   readonly args: Arguments
+  readonly lastText: LastText
   /** Throws what keeps the store from watching. */
   readonly admit: (signal: AbortSignal | undefined) => void
 }
 
 /** Registers a watch. Slips are thrown; what else is wrong comes from the iteration. */
-export function openWatch({ hub, fields, args, admit }: WatchSetup): OutputWatch {
+export function openWatch(setup: WatchSetup): OutputWatch {
+  const { hub, fields, args, admit, lastText } = setup
   const request = readWatchRequest(fields, args)
   const signal = fields.signal()
-  const make = entryMaker(args.codec, false)
+  const decode = entryMaker(args.codec, false)
+  const isText = args.codec.encoding === 'utf8'
+  const make = isText ? (row: KeyValue): Entry => lastText.entryOf(row, decode) : decode
   try {
     admit(signal)
   } catch (error) {
     return new RefusedWatch(error)
   }
   return new StoreWatch(hub.watch(request), { make, args, request, signal })
+}
+
+/**
+ * The entry made of the last event that was read as text: where many watch a key, they share its
+ * strings, which nobody can change.
+ */
+export class LastText {
+  #row: KeyValue | undefined
+  #entry: Entry | undefined
+
+  entryOf(row: KeyValue, decode: MakeResult<Entry>): Entry {
+    if (this.#row !== row || this.#entry === undefined) {
+      this.#entry = decode(row)
+      this.#row = row
+    }
+    // Never the one that is kept: a reader's own is its own.
+    return sameEntry(this.#entry)
+  }
 }
 
 interface Shape {
@@ -72,14 +96,24 @@ interface Shape {
   readonly signal: AbortSignal | undefined
 }
 
-class StoreWatch implements OutputWatch {
+interface Request {
+  readonly resolve: (result: IteratorResult<OutputBatch, undefined>) => void
+  readonly reject: (error: unknown) => void
+}
+
+class StoreWatch implements OutputWatch, Consumer {
   readonly ready: Promise<void> = Promise.resolve()
   readonly #watcher: Watcher
   readonly #shape: Shape
   readonly #onAbort: (() => void) | undefined
   #isDone = false
-  /** The step asked for last: `next` may be called again before it is there. */
-  #last: Promise<unknown> = Promise.resolve()
+  /** The call of `next` that waits. */
+  #request: Request | undefined
+  /** Those behind it, in their order: it may be called again before a batch is there. */
+  #requests: Request[] = []
+  /** Whether the watcher was asked for the next batch. */
+  #isAsking = false
+  #isServing = false
 
   constructor(watcher: Watcher, shape: Shape) {
     this.#watcher = watcher
@@ -92,11 +126,13 @@ class StoreWatch implements OutputWatch {
 
   [Symbol.asyncIterator](): AsyncIterator<OutputBatch, undefined> {
     return {
-      next: () => {
-        const step = this.#last.then(() => this.#next())
-        this.#last = step.catch(() => {})
-        return step
-      },
+      next: () =>
+        new Promise((resolve, reject) => {
+          const request = { resolve, reject }
+          if (this.#request === undefined) this.#request = request
+          else this.#requests.push(request)
+          this.#serve()
+        }),
       return: async () => {
         this.#isDone = true
         await this.cancel()
@@ -114,19 +150,65 @@ class StoreWatch implements OutputWatch {
     return this.cancel()
   }
 
-  async #next(): Promise<IteratorResult<OutputBatch, undefined>> {
-    if (this.#isDone) return { done: true, value: undefined }
-    try {
-      const batch = await this.#watcher.take()
-      if (batch !== undefined) return { done: false, value: this.#show(batch) }
-    } catch (error) {
+  /** Called by the watcher, where it was asked. */
+  take(batch: EventBatch | undefined): void {
+    const request = this.#answered()
+    if (batch === undefined || this.#isDone) {
       this.#isDone = true
-      await this.cancel()
-      throw error
+      this.#forgetSignal()
+      request.resolve({ done: true, value: undefined })
+    } else {
+      this.#answer(request, batch)
     }
+    this.#serve()
+  }
+
+  /** Called by the watcher, where it was asked. */
+  fail(error: unknown): void {
+    const request = this.#answered()
+    this.#finish()
+    request.reject(error)
+    this.#serve()
+  }
+
+  /** The call that the watcher has an answer for. */
+  #answered(): Request {
+    const request = this.#request
+    assert(request !== undefined, 'an answer for nobody')
+    this.#isAsking = false
+    this.#request = this.#requests.length === 0 ? undefined : this.#requests.shift()
+    return request
+  }
+
+  /** Asks for a batch for each call that waits for one, as long as there are any. */
+  #serve(): void {
+    // Called again by what it calls: this loop goes on then.
+    if (this.#isServing) return
+    this.#isServing = true
+    while (!this.#isAsking && this.#request !== undefined) {
+      this.#isAsking = true
+      if (this.#isDone) this.take(undefined)
+      else this.#watcher.handTo(this)
+    }
+    this.#isServing = false
+  }
+
+  #answer(request: Request, batch: EventBatch): void {
+    let value: OutputBatch
+    try {
+      value = this.#show(batch)
+    } catch (error) {
+      this.#finish()
+      request.reject(error)
+      return
+    }
+    request.resolve({ done: false, value })
+  }
+
+  #finish(): void {
     this.#isDone = true
+    this.#watcher.end()
     this.#forgetSignal()
-    return { done: true, value: undefined }
   }
 
   #forgetSignal(): void {
@@ -136,6 +218,11 @@ class StoreWatch implements OutputWatch {
   }
 
   #show({ events, revision }: EventBatch): OutputBatch {
+    const [first] = events
+    // Most batches have one event; a list that grows would have room for many.
+    if (first !== undefined && events.length === 1) {
+      return { events: [this.#showEvent(first)], revision }
+    }
     return { events: events.map((event) => this.#showEvent(event)), revision }
   }
 

@@ -11,22 +11,25 @@
 
 import { assert } from '../base/assert.ts'
 import { EventReader } from '../mvcc/event-reader.ts'
-import type { EventType, StepRoom, StoreEvent } from '../mvcc/event-reader.ts'
+import type { EventType, StepRoom } from '../mvcc/event-reader.ts'
 import type { ReadTxn } from '../mvcc/read-txn.ts'
 import { IntervalTree } from './interval-tree.ts'
-import type { Watcher } from './watcher.ts'
+import type { EventBatch, Watcher } from './watcher.ts'
 
 export class Front {
   readonly #tree = new IntervalTree<Watcher>()
   readonly #watchers = new Set<Watcher>()
   readonly #reader: EventReader<readonly Watcher[]>
+  /** How many of them want previous values. */
+  #previousCount = 0
 
   /** Begins after a revision. */
   constructor(after: number) {
     this.#reader = new EventReader(
       {
         match: (key, type) => this.#match(key, type),
-        wantsPrevious: (matches) => matches.some(({ request }) => request.wantsPrevious),
+        wantsPrevious: (matches) =>
+          this.#previousCount > 0 && matches.some(({ request }) => request.wantsPrevious),
       },
       after,
     )
@@ -55,6 +58,7 @@ export class Front {
     assert(watcher.front === undefined, 'a watcher follows one front')
     watcher.front = this
     this.#watchers.add(watcher)
+    if (watcher.request.wantsPrevious) this.#previousCount++
     this.#tree.add(watcher.request, watcher)
   }
 
@@ -64,6 +68,7 @@ export class Front {
     watcher.front = undefined
     watcher.next = Math.max(watcher.next, this.position + 1)
     this.#watchers.delete(watcher)
+    if (watcher.request.wantsPrevious) this.#previousCount--
     this.#tree.remove(watcher.request, watcher)
   }
 
@@ -77,20 +82,25 @@ export class Front {
    * Reads on, delivers, and returns who was given something.
    * @throws {KvError} what reading throws; nothing was delivered
    */
-  step(txn: ReadTxn, room: StepRoom): Iterable<Watcher> {
-    const batches = new Map<Watcher, StoreEvent[]>()
+  step(txn: ReadTxn, room: StepRoom): readonly Watcher[] {
+    const served: Watcher[] = []
     for (const { event, match } of txn.events(this.#reader, room)) {
+      // Most watchers find one event in a step, and many the same: they share its batch.
+      const alone = [event]
       for (const watcher of match) {
         // It may have left since the event was read, and even be back.
         if (watcher.front !== this || event.revision < watcher.next) continue
-        const events = batches.get(watcher)
-        if (events === undefined) batches.set(watcher, [event])
-        else events.push(event)
+        if (watcher.find(event, alone)) served.push(watcher)
       }
     }
     const revision = this.position
-    for (const [watcher, events] of batches) watcher.deliver({ events, revision })
-    return batches.keys()
+    let batch: EventBatch = { events: [], revision }
+    for (const watcher of served) {
+      const events = watcher.takeFound()
+      if (events !== batch.events) batch = { events, revision }
+      watcher.deliver(batch)
+    }
+    return served
   }
 
   #match(key: Uint8Array, type: EventType): readonly Watcher[] | undefined {

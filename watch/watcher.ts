@@ -43,13 +43,16 @@ export interface WatcherHost {
   readonly ended: (watcher: Watcher) => void
 }
 
-interface Consumer {
-  readonly resolve: (batch: EventBatch | undefined) => void
-  readonly reject: (error: unknown) => void
+/** Who reads a watcher. Called from within the hub's work, it only notes what it is given. */
+export interface Consumer {
+  /** Takes a batch; undefined: the watch is over. */
+  take(batch: EventBatch | undefined): void
+  fail(error: unknown): void
 }
 
 export class Watcher {
   readonly request: WatchRequest
+  readonly #only: EventType | undefined
   /** The first revision that may be delivered still. */
   next: number
   /** The revision up to which the consumer knows that it has everything. */
@@ -65,9 +68,14 @@ export class Watcher {
   #isEnded = false
   /** Thrown when the queue is read, once. */
   #failure: { readonly error: unknown } | undefined
+  /** What the step under way has found for it. */
+  #found: readonly StoreEvent[] | undefined
+  /** The same list, where it is its own. */
+  #foundMore: StoreEvent[] | undefined
 
   constructor(request: WatchRequest, next: number, host: WatcherHost & QueueLimit) {
     this.request = request
+    this.#only = request.only
     this.next = next
     this.told = next - 1
     this.#host = host
@@ -89,7 +97,31 @@ export class Watcher {
   }
 
   wants(type: EventType): boolean {
-    return this.request.only === undefined || this.request.only === type
+    return this.#only === undefined || this.#only === type
+  }
+
+  /**
+   * Notes an event for the batch to come; says whether it is the first. `alone` holds just this
+   * event, and may be noted by others, too.
+   */
+  find(event: StoreEvent, alone: readonly StoreEvent[]): boolean {
+    const found = this.#found
+    if (found === undefined) {
+      this.#found = alone
+      return true
+    }
+    if (this.#foundMore === undefined) this.#found = this.#foundMore = [...found, event]
+    else this.#foundMore.push(event)
+    return false
+  }
+
+  /** What was noted since the last call, in that order. */
+  takeFound(): readonly StoreEvent[] {
+    const found = this.#found
+    assert(found !== undefined, 'nothing was found for a watcher')
+    this.#found = undefined
+    this.#foundMore = undefined
+    return found
   }
 
   /** Hands over everything that it wants up to `batch.revision`. */
@@ -101,7 +133,7 @@ export class Watcher {
     const consumer = this.#consumer
     if (consumer !== undefined) {
       this.#consumer = undefined
-      consumer.resolve(batch)
+      consumer.take(batch)
       return
     }
     this.#queue.push(batch)
@@ -109,23 +141,24 @@ export class Watcher {
   }
 
   /**
-   * The next batch, as soon as there is one; undefined when the watch is over. To be called again
-   * only when it has settled.
+   * Hands the next batch to `consumer`, now or as soon as there is one. To be called again only
+   * when it was given something.
    */
-  take(): Promise<EventBatch | undefined> {
+  handTo(consumer: Consumer): void {
     assert(this.#consumer === undefined, 'a watcher has one consumer')
     const batch = this.#queue[this.#taken]
+    const failure = this.#failure
     if (batch !== undefined) {
       this.#shift(batch)
-      return Promise.resolve(batch)
+      consumer.take(batch)
+    } else if (failure !== undefined) {
+      this.#failure = undefined
+      consumer.fail(failure.error)
+    } else if (this.#isEnded) {
+      consumer.take(undefined)
+    } else {
+      this.#consumer = consumer
     }
-    const failure = this.#failure
-    this.#failure = undefined
-    if (failure !== undefined) return Promise.reject(failure.error)
-    if (this.#isEnded) return Promise.resolve(undefined)
-    return new Promise((resolve, reject) => {
-      this.#consumer = { resolve, reject }
-    })
   }
 
   /** Ends it; what was delivered can still be taken. Idempotent. */
@@ -154,8 +187,8 @@ export class Watcher {
     const consumer = this.#consumer
     this.#consumer = undefined
     if (consumer === undefined) this.#failure = failure
-    else if (failure === undefined) consumer.resolve(undefined)
-    else consumer.reject(failure.error)
+    else if (failure === undefined) consumer.take(undefined)
+    else consumer.fail(failure.error)
   }
 
   #shift(batch: EventBatch): void {

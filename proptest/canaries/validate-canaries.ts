@@ -14,22 +14,22 @@ export const VALIDATE_CANARIES: readonly Canary[] = [
   {
     name: 'not filter: puts shown to a watch of deletes alone',
     file: 'watch/watcher.ts',
-    find: 'return this.request.only === undefined || this.request.only === type',
+    find: 'return this.#only === undefined || this.#only === type',
     replace: 'return true',
     ...CAUGHT,
   },
   {
     name: 'not ordered: a batch that begins with its newest revision',
-    file: 'watch/front.ts',
-    find: 'else events.push(event)',
-    replace: 'else events.unshift(event)',
+    file: 'watch/watcher.ts',
+    find: '[...found, event]',
+    replace: '[event, ...found]',
     ...CAUGHT,
   },
   {
     name: 'not unique: the first event of a batch twice',
     file: 'watch/front.ts',
-    find: 'batches.set(watcher, [event])',
-    replace: 'batches.set(watcher, [event, event])',
+    find: 'const alone = [event]',
+    replace: 'const alone = [event, event]',
     ...CAUGHT,
   },
   {

@@ -367,6 +367,8 @@ export class ConcurrentRun {
         record.drainedTo = model.revision
       }
     }
+    // A lease may have ended since the last round, and been shown.
+    await this.#written.settle(life.store)
   }
 }
 

@@ -220,17 +220,17 @@ export class Consumer {
   ask(): void {
     if (this.#isAsking || this.outcome !== 'open') return
     this.#isAsking = true
-    void this.watcher.take().then(
-      (batch) => {
+    this.watcher.handTo({
+      take: (batch) => {
         this.#isAsking = false
         if (batch === undefined) this.outcome = 'ended'
         else this.batches.push(batch)
       },
-      (error: unknown) => {
+      fail: (error) => {
         this.#isAsking = false
         this.outcome = { error }
       },
-    )
+    })
   }
 
   get seen(): string[] {
