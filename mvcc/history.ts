@@ -5,24 +5,31 @@
  * Block, in 32-bit words:
  *
  *   0  previous   the next older block; 0: none
- *   1  jump       a block further back; the oldest block jumps to itself
- *   2  depth      how many older blocks there are
- *   3  count | capacity << 16, in entries
- *   4  create main at the first entry, low half: what the first entries of a block belong to
- *   5  the same, high half                        when their generation began in an older block
- *   6  entries of 4 words, oldest first: main low, sub, version low, high halves (key-records.ts)
+ *   1  count, bits 0-6 · kind, bits 7-9 · high bits of the create main, bits 10-30
+ *   2  high bits of all mains and of the first version, as key-records.ts has them
+ *   3  create main at the first entry, low half: what the first entries of a block belong to when
+ *      their generation began in an older block
+ *   4  version of the first entry, low half; 0: a tombstone
+ *   5  entries of 2 words, oldest first: main low · sub, and bit 31 for a tombstone
  *
- * `put(2.0) put(3.1) tombstone(5.0) put(6.0)`, in blocks of two:
- *   record: 6.0 version 1    →  [ 3.1 version 2 · 5.0 version 0 ]  →  [ 2.0 version 1 ]
+ * and, of blocks of the largest kind, at the end
  *
- * A chain's blocks grow from 2 to 64 entries, so that few revisions cost little and many cost 16
- * bytes each. Jumps are chosen as in Myers' applicative random-access stack: a revision is found in
- * O(log n) steps, and appending needs no more than the head.
+ *   jump       a block of that kind further back; the oldest one jumps to itself
+ *   depth      how many older ones there are
+ *
+ * `put(2.0) put(3.1) tombstone(5.0) put(6.0) put(7.0)`, in blocks of two:
+ *   record: 7.0 version 2    →  [ tombstone 5.0 · 6.0 ]  →  [ version 1: 2.0 · 3.1 ]
+ *
+ * Versions follow from the first one: each entry's is one more than the one's before it, and 1
+ * behind a tombstone. A chain's blocks grow from 3 to 63 entries: three revisions cost 15 bytes
+ * each, a hundred 11. Jumps are chosen as in Myers' applicative random-access stack: a revision is
+ * found in O(log n) steps, and appending needs no more than the head.
  *
  * Invariants
  *   1. mains ascend along the chain, towards its head; within one main, subs do.
  *   2. an entry of version 1 created its key; an entry of version v > 1 continues the entry before
  *      it.
+ *   3. blocks of the largest kind are newer than all others of their chain.
  */
 
 import { assert } from '../base/assert.ts'
@@ -31,21 +38,34 @@ import { KeyState, packHigh, unpackMain, unpackVersion } from './key-records.ts'
 import { CHUNK_MASK, WordChunks } from './word-chunks.ts'
 
 const PREVIOUS = 0
-const JUMP = 1
-const DEPTH = 2
-const SIZES = 3
-const CREATE_LOW = 4
-const CREATE_HIGH = 5
-const ENTRIES = 6
-const ENTRY_WORDS = 4
+const SIZES = 1
+const HIGH = 2
+const CREATE_LOW = 3
+const VERSION_LOW = 4
+const ENTRIES = 5
+const ENTRY_WORDS = 2
 
-const CAPACITY_MIN = 2
-const CAPACITY_MAX = 64
+const COUNT_MASK = 0x7f
+const KIND_SHIFT = 7
+const KIND_MASK = 0x7
+const CREATE_SHIFT = 10
+
+const LARGEST = 4
+/** Of the largest kind. */
+const JUMP: number = ENTRIES + capacityOf(LARGEST) * ENTRY_WORDS
+const DEPTH: number = JUMP + 1
+
+const SUB_MASK = 0x7fffffff
+
+/** How many entries a block of a kind has room for. */
+function capacityOf(kind: number): number {
+  return (4 << kind) - 1
+}
 
 export class History {
   readonly #memory = new WordChunks()
-  /** Freed blocks by capacity, chained through PREVIOUS. */
-  readonly #free = new Map<number, number>()
+  /** Freed blocks by kind, chained through PREVIOUS. */
+  readonly #free: number[] = []
   readonly #state = new KeyState()
   #located = 0
   #dropped = 0
@@ -56,24 +76,24 @@ export class History {
 
   /** Appends a revision to the chain at `head` (0: a new chain) and returns the chain's head. */
   push(head: number, state: KeyState): number {
-    let block = head
-    if (head === 0 || this.#count(head) === this.#capacity(head)) {
-      block = this.#addBlock(head)
-      const words = this.#memory.chunkOf(block)
-      const at = block & CHUNK_MASK
-      words[at + CREATE_LOW] = state.createMain % TWO_32
-      words[at + CREATE_HIGH] = Math.floor(state.createMain / TWO_32)
-    }
+    const block = head !== 0 && this.#continues(head, state) ? head : this.#addBlock(head, state)
     const words = this.#memory.chunkOf(block)
     const at = block & CHUNK_MASK
-    const count = (words[at + SIZES] as number) & 0xffff
+    const count = (words[at + SIZES] as number) & COUNT_MASK
     const entry = at + ENTRIES + count * ENTRY_WORDS
     words[entry] = state.modMain % TWO_32
-    words[entry + 1] = state.modSub
-    words[entry + 2] = state.version % TWO_32
-    words[entry + 3] = packHigh(state.modMain, state.version)
+    words[entry + 1] = state.version === 0 ? state.modSub + SUB_MASK + 1 : state.modSub
     words[at + SIZES] = (words[at + SIZES] as number) + 1
     return block
+  }
+
+  /** Whether a revision can be the next entry of a block. */
+  #continues(block: number, { modMain, version }: KeyState): boolean {
+    const count = this.#count(block)
+    if (count === capacityOf(this.#kind(block))) return false
+    if (Math.floor(modMain / TWO_32) !== Math.floor(this.#main(block, 0) / TWO_32)) return false
+    if (version === 0) return true
+    return version === this.#version(block, count - 1) + 1
   }
 
   /** Takes the newest revision off the chain at `head` into `state`; returns the chain's head. */
@@ -81,11 +101,9 @@ export class History {
     const count = this.#count(head)
     assert(count > 0, 'pop from an empty history')
     this.#load(head, count - 1, state)
-    const words = this.#memory.chunkOf(head)
-    const at = head & CHUNK_MASK
-    words[at + SIZES] = (words[at + SIZES] as number) - 1
+    this.#setWord(head, SIZES, this.#word(head, SIZES) - 1)
     if (count > 1) return head
-    const previous = words[at + PREVIOUS] as number
+    const previous = this.#word(head, PREVIOUS)
     this.#release(head)
     return previous
   }
@@ -150,12 +168,10 @@ export class History {
     let block = head
     if (block === 0) return 0
     while (this.#main(block, 0) > main) {
-      const words = this.#memory.chunkOf(block)
-      const at = block & CHUNK_MASK
-      const previous = words[at + PREVIOUS] as number
+      const previous = this.#word(block, PREVIOUS)
       if (previous === 0) return 0
-      const jump = words[at + JUMP] as number
-      block = this.#main(jump, 0) > main ? jump : previous
+      const jump = this.#kind(block) === LARGEST ? this.#word(block, JUMP) : block
+      block = jump !== block && this.#main(jump, 0) > main ? jump : previous
     }
     let low = 1
     let high = this.#count(block)
@@ -177,25 +193,37 @@ export class History {
 
   /** Makes a block its chain's oldest: nothing leads beyond it any more. */
   #makeOldest(head: number, oldest: number): void {
+    this.#setWord(oldest, PREVIOUS, 0)
+    // All jumps lead to newer ones.
+    if (this.#kind(oldest) !== LARGEST) return
     const depth = this.#word(oldest, DEPTH)
     for (let block = head; block !== oldest; block = this.#word(block, PREVIOUS)) {
       if (this.#word(this.#word(block, JUMP), DEPTH) < depth) this.#setWord(block, JUMP, oldest)
     }
-    this.#setWord(oldest, PREVIOUS, 0)
     this.#setWord(oldest, JUMP, oldest)
   }
 
   /** Drops the first entries of a block, which keeps some. */
   #dropEntries(block: number, count: number): void {
     if (count === 0) return
-    const create = this.#createMain(block, count)
-    this.#setWord(block, CREATE_LOW, create % TWO_32)
-    this.#setWord(block, CREATE_HIGH, Math.floor(create / TWO_32))
+    const first = this.#state
+    this.#load(block, count, first)
     const words = this.#memory.chunkOf(block)
     const start = (block & CHUNK_MASK) + ENTRIES
     const end = start + this.#count(block) * ENTRY_WORDS
     words.copyWithin(start, start + count * ENTRY_WORDS, end)
-    this.#setWord(block, SIZES, this.#word(block, SIZES) - count)
+    this.#describe(block, first, this.#count(block) - count)
+  }
+
+  /** Writes what a block says of its first entry, and how many entries it has. */
+  #describe(block: number, first: KeyState, count: number): void {
+    const createHigh = Math.floor(first.createMain / TWO_32)
+    const words = this.#memory.chunkOf(block)
+    const at = block & CHUNK_MASK
+    words[at + SIZES] = count | (this.#kind(block) << KIND_SHIFT) | (createHigh << CREATE_SHIFT)
+    words[at + HIGH] = packHigh(first.modMain, first.version)
+    words[at + CREATE_LOW] = first.createMain % TWO_32
+    words[at + VERSION_LOW] = first.version % TWO_32
   }
 
   /** Releases a block and all that are older. */
@@ -216,44 +244,48 @@ export class History {
         this.#load(block, i, state)
         if (!visit(state)) return
       }
-      block = this.#memory.chunkOf(block)[(block & CHUNK_MASK) + PREVIOUS] as number
+      block = this.#word(block, PREVIOUS)
     }
   }
 
-  #addBlock(head: number): number {
-    const capacity = head === 0 ? CAPACITY_MIN : Math.min(CAPACITY_MAX, this.#capacity(head) * 2)
-    const block =
-      this.#takeFree(capacity) ?? this.#memory.allocate(ENTRIES + capacity * ENTRY_WORDS)
-    const words = this.#memory.chunkOf(block)
-    const at = block & CHUNK_MASK
-    words[at + PREVIOUS] = head
-    words[at + SIZES] = capacity << 16
-    if (head === 0) {
-      words[at + JUMP] = block
-      words[at + DEPTH] = 0
-      return block
+  /** Adds a block in front of `head`, whose first entry is to be `first`. */
+  #addBlock(head: number, first: KeyState): number {
+    const kind = head === 0 ? 0 : Math.min(LARGEST, this.#kind(head) + 1)
+    const words = kind === LARGEST ? DEPTH + 1 : ENTRIES + capacityOf(kind) * ENTRY_WORDS
+    const block = this.#takeFree(kind) ?? this.#memory.allocate(words)
+    this.#setWord(block, PREVIOUS, head)
+    this.#setWord(block, SIZES, kind << KIND_SHIFT)
+    this.#describe(block, first, 0)
+    if (kind === LARGEST) this.#setJump(head, block)
+    return block
+  }
+
+  #setJump(head: number, block: number): void {
+    if (this.#kind(head) !== LARGEST) {
+      this.#setWord(block, JUMP, block)
+      this.#setWord(block, DEPTH, 0)
+      return
     }
     const jump = this.#word(head, JUMP)
     const further = this.#word(jump, JUMP)
     const depth = this.#word(head, DEPTH)
     const near = depth - this.#word(jump, DEPTH)
     const far = this.#word(jump, DEPTH) - this.#word(further, DEPTH)
-    words[at + JUMP] = near === far ? further : head
-    words[at + DEPTH] = depth + 1
-    return block
+    this.#setWord(block, JUMP, near === far ? further : head)
+    this.#setWord(block, DEPTH, depth + 1)
   }
 
-  #takeFree(capacity: number): number | undefined {
-    const block = this.#free.get(capacity)
+  #takeFree(kind: number): number | undefined {
+    const block = this.#free[kind]
     if (block === undefined || block === 0) return undefined
-    this.#free.set(capacity, this.#word(block, PREVIOUS))
+    this.#free[kind] = this.#word(block, PREVIOUS)
     return block
   }
 
   #release(block: number): void {
-    const capacity = this.#capacity(block)
-    this.#memory.chunkOf(block)[(block & CHUNK_MASK) + PREVIOUS] = this.#free.get(capacity) ?? 0
-    this.#free.set(capacity, block)
+    const kind = this.#kind(block)
+    this.#setWord(block, PREVIOUS, this.#free[kind] ?? 0)
+    this.#free[kind] = block
   }
 
   #word(block: number, word: number): number {
@@ -265,41 +297,54 @@ export class History {
   }
 
   #count(block: number): number {
-    return this.#word(block, SIZES) & 0xffff
+    return this.#word(block, SIZES) & COUNT_MASK
   }
 
-  #capacity(block: number): number {
-    return this.#word(block, SIZES) >>> 16
+  #kind(block: number): number {
+    return (this.#word(block, SIZES) >>> KIND_SHIFT) & KIND_MASK
   }
 
   #main(block: number, index: number): number {
     const words = this.#memory.chunkOf(block)
-    const entry = (block & CHUNK_MASK) + ENTRIES + index * ENTRY_WORDS
-    return unpackMain(words[entry] as number, words[entry + 3] as number)
+    const at = block & CHUNK_MASK
+    const low = words[at + ENTRIES + index * ENTRY_WORDS] as number
+    return unpackMain(low, words[at + HIGH] as number)
+  }
+
+  /** The index of the newest tombstone before an entry; -1: none in the block. */
+  #tombstoneBefore(block: number, index: number): number {
+    const words = this.#memory.chunkOf(block)
+    const first = (block & CHUNK_MASK) + ENTRIES
+    let i = index - 1
+    while (i >= 0 && (words[first + i * ENTRY_WORDS + 1] as number) <= SUB_MASK) i--
+    return i
+  }
+
+  #version(block: number, index: number): number {
+    const words = this.#memory.chunkOf(block)
+    const at = block & CHUNK_MASK
+    if ((words[at + ENTRIES + index * ENTRY_WORDS + 1] as number) > SUB_MASK) return 0
+    const tombstone = this.#tombstoneBefore(block, index)
+    if (tombstone >= 0) return index - tombstone
+    return index + unpackVersion(words[at + VERSION_LOW] as number, words[at + HIGH] as number)
   }
 
   #load(block: number, index: number, state: KeyState): void {
     const words = this.#memory.chunkOf(block)
-    const at = block & CHUNK_MASK
-    const entry = at + ENTRIES + index * ENTRY_WORDS
-    const high = words[entry + 3] as number
-    state.modMain = unpackMain(words[entry] as number, high)
-    state.modSub = words[entry + 1] as number
-    state.version = unpackVersion(words[entry + 2] as number, high)
-    state.createMain = state.version === 0 ? 0 : this.#createMain(block, index)
+    const entry = (block & CHUNK_MASK) + ENTRIES + index * ENTRY_WORDS
+    state.modMain = this.#main(block, index)
+    state.modSub = (words[entry + 1] as number) & SUB_MASK
+    state.version = this.#version(block, index)
+    state.createMain = state.version === 0 ? 0 : this.#createMain(block, index, state.version)
   }
 
   /** The create revision of the generation that an entry, not a tombstone, belongs to. */
-  #createMain(block: number, index: number): number {
+  #createMain(block: number, index: number, version: number): number {
+    // Its first revision is in this block, or none of it is in an older one.
+    if (version <= index + 1) return this.#main(block, index + 1 - version)
     const words = this.#memory.chunkOf(block)
     const at = block & CHUNK_MASK
-    for (let i = index; i >= 0; i--) {
-      const entry = at + ENTRIES + i * ENTRY_WORDS
-      const high = words[entry + 3] as number
-      if (unpackVersion(words[entry + 2] as number, high) === 1) {
-        return unpackMain(words[entry] as number, high)
-      }
-    }
-    return (words[at + CREATE_HIGH] as number) * TWO_32 + (words[at + CREATE_LOW] as number)
+    const high = (words[at + SIZES] as number) >>> CREATE_SHIFT
+    return high * TWO_32 + (words[at + CREATE_LOW] as number)
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { IndexPruner } from './index-pruner.ts'
 import { KeyIndex } from './key-index.ts'
-import type { KeyIndexOptions } from './key-index.ts'
+import type { KeyIndexMemory, KeyIndexOptions } from './key-index.ts'
 import { KeyState, VERSION_MAX } from './key-records.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -417,7 +417,7 @@ describe('KeyIndex', () => {
     const index = new KeyIndex()
     const state = new KeyState()
     const main = Number.MAX_SAFE_INTEGER - 3
-    const sub = 2 ** 32 - 1
+    const sub = 2 ** 31 - 1
     state.set(main, sub, 2 ** 52 + 1, VERSION_MAX - 1)
     expect(index.restore(bytes('k'), state)).toBeUndefined()
     for (const _ of index.build());
@@ -549,4 +549,15 @@ describe('KeyCursor', () => {
     index.put(bytes('new'), 3, 0, new KeyState())
     expect(() => cursor.next()).toThrow(/not parked/)
   })
+})
+
+test('KeyIndex.release() gives its memory back', () => {
+  const index = new KeyIndex()
+  const state = new KeyState()
+  for (let i = 0; i < 20_000; i++) index.put(Buffer.from(`key ${i}`), i + 2, 0, state)
+  const bytesOf = ({ recordBytes, treeBytes, tableBytes, historyBytes }: KeyIndexMemory): number =>
+    recordBytes + treeBytes + tableBytes + historyBytes
+  expect(bytesOf(index.memory)).toBeGreaterThan(1_000_000)
+  index.release()
+  expect(bytesOf(index.memory)).toBeLessThan(100_000)
 })

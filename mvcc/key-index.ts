@@ -55,13 +55,13 @@ const STEP_RECORDS = 4096
 const WARM_RECORDS = 512
 
 export class KeyIndex {
-  readonly #records = new KeyRecords()
-  readonly #history = new History()
-  readonly #table: KeyTable
-  readonly #tree: KeyTree
+  #records = new KeyRecords()
+  #history = new History()
+  #table: KeyTable
+  #tree: KeyTree
   /** The records changed since the last `forget`, one entry per change. */
   #changed: number[] = []
-  readonly #liveChanges = new LiveChanges()
+  #liveChanges = new LiveChanges()
   /** The newest revision of all. */
   #newest = 0
   #revisionCount = 0
@@ -72,6 +72,16 @@ export class KeyIndex {
   constructor(options: KeyIndexOptions = {}) {
     this.#table = new KeyTable(this.#records, options)
     this.#tree = new KeyTree(this.#records, options)
+  }
+
+  /** Forgets everything, for good: a store that is closed may be held on to for long. */
+  release(): void {
+    this.#records = new KeyRecords()
+    this.#history = new History()
+    this.#table = new KeyTable(this.#records, { segmentSlots: 1 })
+    this.#tree = new KeyTree(this.#records)
+    this.#changed = []
+    this.#liveChanges = new LiveChanges()
   }
 
   /** Keys that have a revision, live or not. */

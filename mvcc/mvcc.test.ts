@@ -395,7 +395,7 @@ describe('restore()', () => {
     ['version 0', encodeRevisionKey(3, 0), row({ version: 0 }), /key "k": version 0/],
     ['created later', encodeRevisionKey(3, 0), row({ createRevision: 4, version: 2 }), /key "k"/],
     ['a gap in versions', encodeRevisionKey(3, 0), row({ key: bytes('a'), version: 7 }), /"a"/],
-    ['a sub of 33 bits', encodeRevisionKey(3, 2 ** 32), row({}), /beyond 32 bits/],
+    ['a sub of 32 bits', encodeRevisionKey(3, 2 ** 31), row({}), /beyond 31 bits/],
     ['a tombstone of no key', encodeTombstoneKey(3, 0), row({ key: bytes('') }), /names no key/],
   ])('refuses %s, naming the row', async (_, key, value, message) => {
     await write((txn) => txn.put(putOf('a', '1'), show))

@@ -50,7 +50,7 @@ export function* sortRecords(records: KeyRecords, list: Uint32Array): Generator<
       }
       if (to - from < LARGE_MIN) sortFewByHeads(list, heads, group)
       else yield* sortByHeads(list, heads, { spare, from, to })
-      splitByHeads(records, list, { heads, from, to, shared, groups })
+      yield* splitByHeads(records, list, { heads, from, to, shared, groups })
     }
     if (sinceStep < STEP_RECORDS) continue
     sinceStep = 0
@@ -142,9 +142,18 @@ interface Sorted extends Group {
 }
 
 /** Makes groups of the records with equal heads. */
-function splitByHeads(records: KeyRecords, list: Uint32Array, sorted: Sorted): void {
+function* splitByHeads(
+  records: KeyRecords,
+  list: Uint32Array,
+  sorted: Sorted,
+): Generator<void, void> {
   const { heads, from, to, shared, groups } = sorted
+  let stepEnd = from + STEP_RECORDS
   for (let start = from, end = from; start < to; start = end) {
+    if (start >= stepEnd) {
+      stepEnd = start + STEP_RECORDS
+      yield
+    }
     while (end < to && heads[end] === heads[start]) end++
     if (end - start < 2) continue
     const rest = putEndedFirst(records, list, { from: start, to: end, shared: shared + 4 })

@@ -80,7 +80,7 @@ function restoreRow(index: KeyIndex, read: RowRead): RevisionKey {
   if (main < last.main || (main === last.main && sub <= last.sub && last.main > 0)) {
     throw damagedRow(file, revision, `follows revision ${last.main}.${last.sub}`)
   }
-  if (sub > SUB_MAX) throw damagedRow(file, revision, 'has a sub beyond 32 bits')
+  if (sub > SUB_MAX) throw damagedRow(file, revision, 'has a sub beyond 31 bits')
   if (row.length === 0) return revision
   const kv = decodeRow(row, (message) => damagedRow(file, revision, message))
   if (kv.key.length === 0) throw damagedRow(file, revision, 'names no key')

@@ -23,9 +23,9 @@ export const FIRST_REVISION = 1
 const SEPARATOR = 0x5f
 const TOMBSTONE_MARK = 0x74
 
-/** Mains reach up to 2^53 - 1; the index holds subs of 32 bits. */
+/** Mains reach up to 2^53 - 1; the index holds subs of 31 bits. */
 export const MAIN_MAX: number = Number.MAX_SAFE_INTEGER
-export const SUB_MAX: number = TWO_32 - 1
+export const SUB_MAX: number = 2 ** 31 - 1
 
 export interface RevisionKey {
   readonly main: number

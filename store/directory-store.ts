@@ -337,7 +337,7 @@ export class DirectoryStore {
   }
 
   async #close(): Promise<void> {
-    const { queue, compactor, defragmenter, hub, roots, database, log, release } = this.#setup
+    const { queue, compactor, defragmenter, hub, roots, database, mvcc, log, release } = this.#setup
     try {
       await defragmenter.close()
       await compactor.close()
@@ -352,6 +352,7 @@ export class DirectoryStore {
       log.error('closing failed', { error })
       throw error
     } finally {
+      mvcc.index.release()
       release()
     }
   }

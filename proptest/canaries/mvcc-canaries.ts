@@ -103,9 +103,25 @@ export const MVCC_CANARIES: readonly Canary[] = [
   {
     name: "a key's creation forgotten with its first revision",
     file: 'mvcc/history.ts',
-    find: '    this.#setWord(block, CREATE_LOW, create % TWO_32)\n',
+    find: '    words[at + CREATE_LOW] = first.createMain % TWO_32\n',
     replace: '',
     test: 'mvcc/key-index.test.ts',
     testName: 'a key has its creation when the revision that made it is pruned',
+  },
+  {
+    name: 'an older version counted on from before a tombstone',
+    file: 'mvcc/history.ts',
+    find: '    if (tombstone >= 0) return index - tombstone\n',
+    replace: '',
+    test: 'proptest/mvcc/history.test.ts',
+    testName: 'agrees with a list',
+  },
+  {
+    name: 'a jump taken though it leads too far back',
+    file: 'mvcc/history.ts',
+    find: 'jump !== block && this.#main(jump, 0) > main ? jump : previous',
+    replace: 'jump !== block ? jump : previous',
+    test: 'proptest/mvcc/history.test.ts',
+    testName: 'long chains, pruned, are found in',
   },
 ]
