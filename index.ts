@@ -1,7 +1,7 @@
 /**
  * revbolt: a multi-version key-value store in a directory of yours.
  *
- * @module
+ * @module revbolt
  */
 
 export { open } from './store/open.ts'
@@ -13,7 +13,7 @@ export { decodeKeyValue } from './proto/mvccpb.ts'
 export type { KeyValue as StoredKeyValue } from './proto/mvccpb.ts'
 export { VERSION } from './store/version.ts'
 export { CompactedError, CorruptionError, ERROR_CODES, KvError, isKvError } from './base/errors.ts'
-export type { DamagePlace, ErrorCode, Outcome } from './base/errors.ts'
+export type { DamagePlace, ErrorCode, KvErrorOptions, Outcome } from './base/errors.ts'
 export type {
   BuiltEncoding,
   BuiltLocalStore,
@@ -28,7 +28,14 @@ export type {
   RecoverMessage,
   SlowMessage,
 } from './store/types/channels.ts'
-export type { BytesInput, Encoding, Encodings, ValueInput } from './store/types/encoding.ts'
+export type {
+  BytesInput,
+  Encoding,
+  Encodings,
+  KeyFor,
+  ValueFor,
+  ValueInput,
+} from './store/types/encoding.ts'
 export type { KeyRange, KeyValue, ResultJson } from './store/types/key-value.ts'
 export type {
   GrantOptions,
@@ -43,7 +50,10 @@ export type {
   Alarm,
   AlarmReference,
   AlarmType,
+  BackupResult,
   CallOptions,
+  CheckProblem,
+  CheckResult,
   CompactOptions,
   CompactResult,
   DefragmentResult,
@@ -54,7 +64,8 @@ export type {
   Status,
   StoreStats,
 } from './store/types/maintenance.ts'
-export type { Logger, Retain } from './store/types/open.ts'
+export type { Logger, OpenOptions, Retain } from './store/types/open.ts'
+export type { RecoveryReport } from './store/types/recovery.ts'
 export type {
   GetOptions,
   Order,
@@ -69,19 +80,27 @@ export type {
   Compare,
   CompareOperator,
   DeleteOp,
+  DeleteOpResult,
   GetOp,
+  GetOpResult,
   Isolation,
+  LeaseCompare,
+  NumberCompare,
   Op,
   OpResult,
   PutOp,
+  PutOpResult,
   RangeOp,
+  RangeOpResult,
   TransactOptions,
   TransactResult,
   Transaction,
   TxnOp,
+  TxnOpResult,
   TxnOptions,
   TxnRequest,
   TxnResult,
+  ValueCompare,
 } from './store/types/txn.ts'
 export type { Snapshot, View } from './store/types/view.ts'
 export type {
@@ -92,4 +111,10 @@ export type {
   WatchEvent,
   WatchOptions,
 } from './store/types/watch.ts'
-export type { DeleteOptions, DeleteResult, PutOptions, PutResult } from './store/types/write.ts'
+export type {
+  DeleteOptions,
+  DeleteResult,
+  PutOptions,
+  PutResult,
+  PutSelection,
+} from './store/types/write.ts'

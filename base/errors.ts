@@ -48,6 +48,7 @@ export const ERROR_CODES = [
   'KV_ABORTED',
 ] as const
 
+/** A `KvError`'s `code`: docs/errors.md says what each means and what to do. */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /**
@@ -57,6 +58,7 @@ export type ErrorCode = (typeof ERROR_CODES)[number]
  */
 export type Outcome = 'none' | 'unknown'
 
+/** What a `KvError` is made with, beside its code and its message. */
 export interface KvErrorOptions {
   readonly cause?: unknown
   readonly outcome?: Outcome

@@ -26,6 +26,7 @@
 
 export type SyncKind = 'data' | 'full'
 
+/** How a file is opened. */
 export interface DiskFileOptions {
   /**
    * `read`: must exist. `write`: must exist. `create`: made if missing. `createNew`: must not
@@ -43,6 +44,7 @@ export interface FileIdentity {
   readonly inode: number
 }
 
+/** An open file. Positions and sizes are in bytes. */
 export interface DiskFile {
   /** Absolute. */
   readonly path: string
@@ -50,10 +52,12 @@ export interface DiskFile {
 
   /** Reads up to `target.length` bytes at `position`; returns how many there were. */
   read(target: Uint8Array, position: number): number
+  /** As `read`; `target` is not to be touched until it resolves. */
   readAsync(target: Uint8Array, position: number): Promise<number>
 
   /** Writes the whole of `source` at `position`, growing the file where needed. */
   write(source: Uint8Array, position: number): void
+  /** As `write`; `source` is not to be touched until it resolves. */
   writeAsync(source: Uint8Array, position: number): Promise<void>
 
   /**
@@ -88,9 +92,12 @@ export interface DiskFile {
    */
   beginWriteback(): void
 
+  /** Makes durable what was written: contents and length (`data`), or all that is known of it. */
   sync(kind: SyncKind): void
+  /** As `sync`. */
   syncAsync(kind: SyncKind): Promise<void>
 
+  /** Which file it is, whatever it is called. */
   identity(): FileIdentity
   /**
    * Closes the handle and gives back any lock held through it, both as soon as the asynchronous
@@ -99,6 +106,7 @@ export interface DiskFile {
   close(): void
 }
 
+/** Whether others may hold a lock of the kind at the same time. */
 export type LockKind = 'exclusive' | 'shared'
 
 /**
@@ -112,6 +120,7 @@ export type LockKind = 'exclusive' | 'shared'
  */
 export type LockMethod = 'auto' | 'file'
 
+/** How a file is locked, and how long that is waited for. */
 export interface LockOptions {
   readonly kind: LockKind
   readonly method: LockMethod
@@ -120,9 +129,11 @@ export interface LockOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Where files are: the machine's disk, or one in memory. Errors are `KvError`. */
 export interface Disk {
   /** Opens a file. Throws `KV_NOT_FOUND` where it must exist and doesn't. */
   open(path: string, options: DiskFileOptions): DiskFile
+  /** Whether the path names anything. */
   exists(path: string): boolean
   /** The identity of what the path names now, or undefined where it names nothing. */
   identityOf(path: string): FileIdentity | undefined
@@ -130,10 +141,13 @@ export interface Disk {
   list(directory: string): string[]
   /** Makes a directory (mode 0700) and its missing parents. */
   makeDirectory(path: string): void
+  /** Renames a file, over another if there is one. Durable when the directory is synced. */
   rename(source: string, target: string): void
   /** Removes a file. Throws `KV_NOT_FOUND` where there is none. */
   remove(path: string): void
+  /** Makes durable what names there are in a directory. */
   syncDirectory(path: string): void
+  /** As `syncDirectory`. */
   syncDirectoryAsync(path: string): Promise<void>
 
   /**
@@ -150,6 +164,8 @@ export interface Disk {
 
   /** Path arithmetic as on the real disk. */
   join(...parts: string[]): string
+  /** The directory that a path lies in. */
   directoryOf(path: string): string
+  /** A path as an absolute one. */
   resolve(path: string): string
 }

@@ -41,8 +41,10 @@ interface Place {
   readonly name: Uint8Array
 }
 
+/** A bucket of a transaction: keys in the order of their bytes, and other buckets. */
 export class Bucket {
   readonly tx: Tx
+  /** @internal */
   readonly tree: Tree
   /** Buckets opened in this write transaction, by name as latin1. */
   readonly children: Map<string, Bucket> = new Map<string, Bucket>()
@@ -58,7 +60,10 @@ export class Bucket {
   #isGone = false
   #path: readonly Uint8Array[] | undefined
 
-  /** Made by the calls that open and create buckets. */
+  /**
+   * Made by the calls that open and create buckets.
+   * @internal
+   */
   constructor(tx: Tx, tree: Tree, sequence: bigint, place?: Place) {
     this.tx = tx
     this.tree = tree
@@ -92,6 +97,7 @@ export class Bucket {
     }
   }
 
+  /** Whether its transaction is writable. */
   get writable(): boolean {
     return this.tx.writable
   }
@@ -106,6 +112,7 @@ export class Bucket {
     return this.tree.fillPercent
   }
 
+  /** @throws {RangeError} outside 0.1 to 1 */
   set fillPercent(value: number) {
     if (typeof value !== 'number' || !(value >= FILL_PERCENT_MIN && value <= FILL_PERCENT_MAX)) {
       throw new RangeError(`fillPercent: ${String(value)} is outside [0.1, 1]`)
@@ -333,16 +340,19 @@ export class Bucket {
     return bucketStats(this)
   }
 
+  /** @throws {KvError} `KV_TX_CLOSED`, also where the bucket was deleted */
   mustBeOpen(): void {
     this.tx.mustBeOpen()
     if (this.#isGone) throw new KvError('KV_BUCKET_NOT_FOUND', 'bucket: it was deleted')
   }
 
+  /** @throws {KvError} as `mustBeOpen`; `KV_TX_NOT_WRITABLE` */
   mustBeWritable(): void {
     this.mustBeOpen()
     this.tx.mustBeWritable()
   }
 
+  /** @throws {KvError} `KV_NOT_FOUND`, `KV_WRONG_KIND` */
   mustFindBucket(name: Uint8Array): Bucket {
     const child = this.bucket(name)
     if (child !== undefined) return child

@@ -22,6 +22,7 @@ import type { PageFaultCode } from './page.ts'
 import { PageSet } from './page-set.ts'
 import { SEAL_MAGIC } from './seal.ts'
 
+/** What is wrong with a page or a tree: docs/check-report.md explains each. */
 export type FindingCode =
   | PageFaultCode
   | 'page-damaged'
@@ -36,6 +37,7 @@ export type FindingCode =
   | 'freelist-damaged'
   | 'freelist-memory'
 
+/** Something that is wrong with the file. */
 export interface Finding {
   readonly code: FindingCode
   /** The page it was found on; -1 where it is no single page. */
@@ -45,6 +47,7 @@ export interface Finding {
   readonly message: string
 }
 
+/** How many pages of each kind a generation has. */
 export interface PageCounts {
   readonly branch: number
   readonly leaf: number
@@ -55,6 +58,7 @@ export interface PageCounts {
   readonly sealed: number
 }
 
+/** What a check found. */
 export interface CheckReport {
   /** No findings. */
   readonly isClean: boolean
@@ -70,10 +74,12 @@ export interface CheckReport {
   readonly buckets: number
 }
 
+/** Which generation is checked: the newest, by default, or the one before it. */
 export interface CheckOptions {
   readonly generation?: 'newest' | 'previous'
 }
 
+/** What a check takes that lets the event loop run. */
 export interface CheckAsyncOptions extends CheckOptions {
   /** Called now and then with the pages reached so far and the high-water mark. */
   readonly onProgress?: (pages: number, highWaterMark: number) => void

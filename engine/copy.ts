@@ -22,6 +22,7 @@ import type { Tx } from './tx.ts'
 const CHUNK_BYTES = 1024 * 1024
 const TX_BYTES_DEFAULT = 16 * 1024 * 1024
 
+/** How far a copy has come. */
 export interface CopyProgress {
   readonly bytes: number
   /**
@@ -30,12 +31,15 @@ export interface CopyProgress {
   readonly totalBytes: number | undefined
 }
 
+/** What a copy takes. */
 export interface CopyOptions {
+  /** Called now and then. What it throws ends the copy, and nothing is left behind. */
   readonly onProgress?: (progress: CopyProgress) => void
   /** Gives up; nothing is left behind at the target. */
   readonly signal?: AbortSignal
 }
 
+/** What `compactTo` takes. */
 export interface CompactOptions extends CopyOptions {
   /** Keys and values written in one transaction of the new file, in bytes. Default 16 MiB. */
   readonly txBytes?: number

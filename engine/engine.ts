@@ -34,17 +34,11 @@ import type { Stamp } from './stamp.ts'
 import { engineStats } from './stats.ts'
 import type { EngineStats } from './stats.ts'
 import { Tx } from './tx.ts'
-import type { TxHost } from './tx.ts'
+import type { Synchronous, TxHost, TxWaiter } from './tx.ts'
 
 const PAGES_PER_TURN = 256
 
-interface Waiter {
-  readonly resolve: (tx: Tx) => void
-  readonly reject: (error: unknown) => void
-}
-
-type Synchronous<T> = T extends PromiseLike<unknown> ? never : T
-
+/** An open bbolt file. `openEngine` makes one; `close` lets it go. */
 export class Engine {
   readonly path: string
   readonly readOnly: boolean
@@ -54,13 +48,13 @@ export class Engine {
   readonly #disk: Disk
   readonly #host: TxHost
   #writer: Tx | undefined
-  #waiters: Waiter[] = []
+  #waiters: TxWaiter[] = []
   #isClosed = false
   #closing: Promise<void> | undefined
   /** The commit in flight, while there is one. */
   #committing: Promise<void> | undefined
 
-  /** Made by `openEngine`. */
+  /** Made by `openEngine`. @internal */
   constructor(core: Core, disk: Disk, report: OpenReport, readOnly: boolean) {
     this.#core = core
     this.#disk = disk
@@ -81,6 +75,7 @@ export class Engine {
     }
   }
 
+  /** The file's page size. */
   get pageSizeBytes(): number {
     return this.#core.pageSizeBytes
   }
@@ -95,6 +90,7 @@ export class Engine {
     this.#core.mustBeSound()
   }
 
+  /** Whether `close` was not called yet. */
   get isOpen(): boolean {
     return !this.#isClosed
   }
@@ -104,12 +100,12 @@ export class Engine {
     return this.#core.visible.txid
   }
 
-  /** For the rest of this room. */
+  /** For the rest of this room. @internal */
   get core(): Core {
     return this.#core
   }
 
-  /** The mark of the log that the file belongs to; undefined where it belongs to none. */
+  /** The mark of the log that the file belongs to; undefined: it belongs to none. @internal */
   get stamp(): Stamp | undefined {
     return stampOf(this.#core.meta)
   }
@@ -130,6 +126,7 @@ export class Engine {
     return this.#writer !== undefined || this.#waiters.length > 0
   }
 
+  /** Whether a checkpoint is under way, in a file that has a log. */
   get isCheckpointing(): boolean {
     return this.#core.logged?.isCheckpointing ?? false
   }
@@ -205,6 +202,7 @@ export class Engine {
     this.#core.pager.clear()
   }
 
+  /** As `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

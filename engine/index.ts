@@ -1,7 +1,7 @@
 /**
  * `revbolt/engine`: bbolt files for their own sake.
  *
- * @module
+ * @module revbolt/engine
  */
 
 export { openEngine, Engine } from './engine.ts'
@@ -13,6 +13,8 @@ export { RawFile, openRawFile } from './raw-file.ts'
 export type { PageSizeSource, RawFileOptions, RawMeta } from './raw-file.ts'
 export { findRunOf, readRawPage } from './raw-page.ts'
 export type { RawBucket, RawElement, RawPage, RawPageType } from './raw-page.ts'
+export type { PageFaultCode } from './page.ts'
+export type { SealState } from './seal.ts'
 export { Surveyor } from './survey.ts'
 export type { Survey, SurveyKind, SurveyProblem, SurveyTop, SurveyedBucket } from './survey.ts'
 export type { Meta } from './meta.ts'
@@ -21,9 +23,19 @@ export type { BucketStats, EngineStats } from './stats.ts'
 export type { PagerStats } from './pager.ts'
 export type { OpenReport } from './open.ts'
 export { Tx } from './tx.ts'
+export type { Synchronous } from './tx.ts'
 export { Bucket } from './bucket.ts'
 export { Cursor } from './cursor.ts'
 export type { Entry } from './cursor.ts'
 export { KvError, CorruptionError, isKvError } from '../base/errors.ts'
 export type { ErrorCode, Outcome } from '../base/errors.ts'
-export type { Disk, DiskFile, LockMethod } from '../disk/disk.ts'
+export type {
+  Disk,
+  DiskFile,
+  DiskFileOptions,
+  FileIdentity,
+  LockKind,
+  LockMethod,
+  LockOptions,
+  SyncKind,
+} from '../disk/disk.ts'

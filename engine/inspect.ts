@@ -17,8 +17,10 @@ export interface BucketTree {
   readonly buckets: readonly BucketTree[]
 }
 
+/** What a page is in the newest generation. */
 export type PageType = 'meta' | 'branch' | 'leaf' | 'freelist' | 'free' | 'unknown'
 
+/** A page, as a list of pages has it. */
 export interface PageInfo {
   readonly pgid: number
   readonly type: PageType

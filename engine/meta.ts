@@ -29,6 +29,7 @@ import {
   isPageSize,
 } from './format.ts'
 
+/** A root record: one generation of the file. */
 export interface Meta {
   readonly pageSizeBytes: number
   /** The extension room that bbolt keeps across its own commits. */

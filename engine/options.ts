@@ -7,6 +7,7 @@ import { isPageSize } from './format.ts'
 export const CACHE_BYTES_DEFAULT: number = 256 * 1024 * 1024
 const CACHE_BYTES_MIN = 16 * 1024
 
+/** What `openEngine` takes. */
 export interface EngineOptions {
   /** Where the file is. Default: the machine's disk. */
   readonly disk?: Disk

@@ -170,7 +170,6 @@ export class Page {
 
   // Here and below the place is made before the call, not within it: V8 inlines an access to a
   // DataView only where nothing branches between looking it up and calling it.
-
   keyStart(index: number): number {
     const e = this.base + PAGE_HEADER_SIZE + index * ELEMENT_SIZE
     const field = this.isLeaf ? e + 4 : e
@@ -365,6 +364,7 @@ export interface PageRules {
   readonly isStrict: boolean
 }
 
+/** What is wrong within one page. */
 export type PageFaultCode =
   | 'page-type'
   | 'page-count'

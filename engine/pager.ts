@@ -24,6 +24,7 @@ const FREE_BYTES_KEPT = 4 * 1024 * 1024
 /** Objects of dropped pages kept for pages to come. */
 const SHELLS_MAX = 2048
 
+/** The cache of pages. */
 export interface PagerStats {
   /** Bytes of page images in memory, those of an open write transaction not counted. */
   readonly residentBytes: number

@@ -30,6 +30,7 @@ const GUESS_PAGES = 64
 const GUESS_HITS_MIN = 2
 const OPEN_ATTEMPTS_MAX = 5
 
+/** What `openRawFile` takes. */
 export interface RawFileOptions {
   /** Where the file is. Default: the machine's disk. */
   readonly disk?: Disk
@@ -71,6 +72,7 @@ export interface RawMeta {
   readonly meta: Meta | undefined
 }
 
+/** A file that is looked at without being believed. `openRawFile` makes one; `close` lets it go. */
 export class RawFile {
   readonly path: string
   readonly sizeBytes: number

@@ -23,6 +23,7 @@ import type { RawFile } from './raw-file.ts'
 import { SEAL_MAGIC, checkSeal } from './seal.ts'
 import type { SealState } from './seal.ts'
 
+/** What a page's flags say it is. */
 export type RawPageType = 'branch' | 'leaf' | 'meta' | 'freelist' | 'unknown'
 
 /** What a bucket's entry says of it. */
@@ -33,6 +34,7 @@ export interface RawBucket {
   readonly inlineItems: number | undefined
 }
 
+/** An entry of a page, as it stands there; what can't be read is undefined. */
 export interface RawElement {
   readonly index: number
   /** Of the element itself, in bytes from the start of the page. */
@@ -51,6 +53,7 @@ export interface RawElement {
   readonly bucket: RawBucket | undefined
 }
 
+/** A page taken apart, with a note on each thing that is wrong in it. */
 export interface RawPage {
   readonly pgid: number
   /** Of the page, in bytes from the start of the file. */

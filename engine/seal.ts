@@ -24,6 +24,7 @@ import { crc32 } from 'node:zlib'
 export const SEAL_MAGIC = 0x6c617372 // "rsal" as it stands in the file
 const SEAL_SIZE = 8
 
+/** Whether a page has a checksum in its tail, and whether that is right. */
 export type SealState = 'sealed' | 'unsealed' | 'broken'
 
 function checksum(bytes: Uint8Array, start: number, end: number): number {

@@ -30,6 +30,7 @@ export interface BucketStats {
   readonly inlineInuseBytes: number
 }
 
+/** What an open file is made of, and what memory it takes. */
 export interface EngineStats {
   readonly pageSizeBytes: number
   readonly fileSizeBytes: number

@@ -80,6 +80,7 @@ export interface SurveyedBucket {
   readonly sequence: bigint
 }
 
+/** Something that a survey found wrong. */
 export interface SurveyProblem {
   readonly code: FindingCode
   readonly pgid: number
@@ -107,6 +108,7 @@ export interface SurveyTop {
   readonly inuseBytes: number
 }
 
+/** What each page of a file is, and whose. Per-page answers take a page's number. */
 export interface Survey {
   /** The generation that was looked at; undefined: no meta can be used. */
   readonly meta: Meta | undefined
@@ -125,6 +127,7 @@ export interface Survey {
   readonly tops: readonly SurveyTop[]
   readonly problems: readonly SurveyProblem[]
   readonly problemsOmitted: number
+  /** What a page is. */
   kind(pgid: number): SurveyKind
   /** Index of the bucket that a page belongs to; undefined where it is none's. */
   bucket(pgid: number): number | undefined
@@ -142,6 +145,7 @@ interface Visit {
   readonly bucket: number
 }
 
+/** Makes a survey in steps, so that others run in between. */
 export class Surveyor {
   readonly #file: RawFile
   readonly #meta: Meta | undefined

@@ -42,23 +42,40 @@ export interface TxSetup {
   readonly journal?: Journal | undefined
 }
 
+/** What a function may return that must be synchronous: no promise. */
+export type Synchronous<T> = T extends PromiseLike<unknown> ? never : T
+
+/** Somebody who waits for the turn to write. */
+export interface TxWaiter {
+  readonly resolve: (tx: Tx) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A transaction: one moment of the file and, if it is writable, the changes made to it. */
 export class Tx {
   /** The txid: of the root it sees, or, of a writer, the one its commit will have. */
   readonly id: number
   readonly writable: boolean
   /** The meta whose root this transaction began at. */
   readonly meta: Meta
+  /** @internal */
   readonly pages: TxPages
   /** The bucket of the top-level buckets. It holds no values. */
   readonly root: Bucket
-  /** Notes what a writer does, where that goes into a log. */
+  /**
+   * Notes what a writer does, where that goes into a log.
+   * @internal
+   */
   readonly journal: Journal | undefined
   readonly #host: TxHost
   #state: 'open' | 'committing' | 'closed' = 'open'
   #isManaged = false
   #commitHandlers: (() => void)[] = []
 
-  /** Made by `Engine.begin`, `Engine.view` and `Engine.update`. */
+  /**
+   * Made by `Engine.begin`, `Engine.view` and `Engine.update`.
+   * @internal
+   */
   constructor(setup: TxSetup) {
     this.id = setup.id
     this.writable = setup.writable
@@ -70,10 +87,12 @@ export class Tx {
     this.root = new Bucket(this, tree, setup.meta.rootSequence)
   }
 
+  /** Whether it has neither been committed nor rolled back. */
   get isOpen(): boolean {
     return this.#state === 'open'
   }
 
+  /** The file's page size. */
   get pageSizeBytes(): number {
     return this.meta.pageSizeBytes
   }
@@ -98,6 +117,7 @@ export class Tx {
     return this.root.createBucket(name)
   }
 
+  /** The top-level bucket of a name, made if it is missing. Errors as `createBucket`. */
   createBucketIfNotExists(name: string | Uint8Array): Bucket {
     return this.root.createBucketIfNotExists(name)
   }
@@ -179,22 +199,28 @@ export class Tx {
     this.close()
   }
 
+  /** Rolls back, where it is open still. */
   [Symbol.dispose](): void {
     if (this.#state === 'open') this.rollback()
   }
 
+  /** @throws {KvError} `KV_TX_CLOSED` */
   mustBeOpen(): void {
     if (this.#state !== 'open') {
       throw new KvError('KV_TX_CLOSED', `transaction ${this.id} has ended`)
     }
   }
 
+  /** @throws {KvError} `KV_TX_CLOSED`, `KV_TX_NOT_WRITABLE` */
   mustBeWritable(): void {
     this.mustBeOpen()
     if (!this.writable) throw new KvError('KV_TX_NOT_WRITABLE', 'the transaction is read-only')
   }
 
-  /** The pages that this transaction takes. */
+  /**
+   * The pages that this transaction takes.
+   * @internal
+   */
   allocate(): Allocation {
     this.pages.allocation ??= this.#host.allocation(this)
     return this.pages.allocation

@@ -27,6 +27,7 @@ const TOMBSTONE_MARK = 0x74
 export const MAIN_MAX: number = Number.MAX_SAFE_INTEGER
 export const SUB_MAX: number = 2 ** 31 - 1
 
+/** The key of a row in etcd's schema: which revision it holds. */
 export interface RevisionKey {
   readonly main: number
   readonly sub: number

@@ -107,6 +107,7 @@ export interface Store<V = string, K = string> {
     value: ValueInput<ValueFor<V, E>>,
     options?: PutOptions<E>,
   ): Promise<PutResult<ValueFor<V, E>, KeyFor<K, E>>>
+  /** Puts a key anew with the value that it has: its lease, or its revision, changes. */
   put<E extends Encoding = never>(
     key: BytesInput,
     value: undefined,

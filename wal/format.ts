@@ -62,6 +62,7 @@ export interface LogIdentity {
   readonly timeline: number
 }
 
+/** A segment's first bytes, decoded: see docs/wal-format.md. */
 export interface SegmentHeader extends LogIdentity {
   readonly sequence: number
   readonly firstTxid: number

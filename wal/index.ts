@@ -1,6 +1,8 @@
 /**
  * `revbolt/wal`: looks into the log of a data directory, whether a store is open or not. See
  * docs/wal-format.md for what is there, and docs/command-line.md for the same as a command.
+ *
+ * @module revbolt/wal
  */
 
 export { inspectLog } from './inspect.ts'

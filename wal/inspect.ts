@@ -41,6 +41,7 @@ export type SegmentEnd =
   /** It was there when the walk began. */
   | { readonly kind: 'gone' }
 
+/** What a segment of the log was, when all of it had been read. */
 export interface SegmentReport {
   readonly name: string
   readonly path: string
@@ -80,6 +81,7 @@ export type LogVerdict =
   /** It would be refused, for this reason. Nothing would be changed. */
   | { readonly kind: 'refused'; readonly error: KvError }
 
+/** What `inspectLog` takes. */
 export interface InspectOptions {
   /** Default: the machine's. */
   readonly disk?: Disk
@@ -97,6 +99,7 @@ interface WalkOptions {
   readonly chain: number | undefined
 }
 
+/** A look at a log: its segments, what is in them, and what recovery would make of it. */
 export class LogInspection {
   /** The segments found, oldest first; not empty. */
   readonly segments: readonly { readonly name: string; readonly path: string }[]

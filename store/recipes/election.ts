@@ -17,6 +17,7 @@ import type { RecipeStore } from './recipe-store.ts'
 
 const CALL_OPTIONS: ReadonlySet<string> = new Set(['signal'])
 
+/** What `campaign` takes. */
 export interface CampaignOptions extends LineOptions {}
 
 /** Being the leader. `release` is stepping down. */
@@ -28,6 +29,7 @@ export interface Leadership<V> extends Held {
   proclaim(value: ValueInput<V>): Promise<void>
 }
 
+/** An election of one leader at a time, by name. */
 export interface Election<V = string, K = string> {
   /**
    * Waits to become the leader, who says this; those who campaign come in their order.

@@ -2,7 +2,7 @@
  * Recipes: what programs build on a versioned store, on its public interface alone. They work on
  * any store, the one in this process and any other.
  *
- * @module
+ * @module revbolt/recipes
  */
 
 export { election } from './election.ts'

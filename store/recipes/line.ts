@@ -25,6 +25,7 @@ import type { Session } from './session.ts'
 
 const OPTIONS: ReadonlySet<string> = new Set(['ttlSeconds', 'session', 'signal'])
 
+/** What a place in a line takes: a lock's, or a campaign's. */
 export interface LineOptions {
   /**
    * For how long it is held on when this process dies, in seconds: an integer, raised to at least

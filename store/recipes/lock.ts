@@ -15,6 +15,7 @@ import type { Entered, Held, LineOptions, Place } from './line.ts'
 import { prefixOf } from './recipe-store.ts'
 import type { RecipeStore } from './recipe-store.ts'
 
+/** What `lock` and `tryLock` take. */
 export interface LockOptions extends LineOptions {}
 
 /** A lock that is held. */

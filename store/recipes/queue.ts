@@ -27,11 +27,13 @@ const NUMBER_DIGITS = 16
 const PUSH_OPTIONS: ReadonlySet<string> = new Set(['priority', 'signal'])
 const CALL_OPTIONS: ReadonlySet<string> = new Set(['signal'])
 
+/** What `push` takes. */
 export interface PushOptions extends CallOptions {
   /** An integer from 0, the most urgent, to 65535. Default 0. */
   readonly priority?: number | undefined
 }
 
+/** A queue by name: items come out by priority, then in the order they were pushed, each once. */
 export interface Queue<V = string, K = string> {
   /**
    * Adds an item; durable when it resolves. Items of one priority pushed one after the other, each

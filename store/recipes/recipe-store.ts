@@ -5,6 +5,7 @@ import { describeType } from '../../base/text.ts'
 import type { Store } from '../types.ts'
 import type { BytesInput } from '../types/encoding.ts'
 
+/** What a recipe needs of a store. Any `Store` will do, here or on a server. */
 export type RecipeStore<V = unknown, K = unknown> = Pick<
   Store<V, K>,
   // `transact` is not called: of all methods it alone lets the compiler infer V and K.

@@ -26,6 +26,7 @@ const CALL_OPTIONS: ReadonlySet<string> = new Set(['signal'])
 const RETRY_MS_MIN = 100
 const RETRY_MS_MAX = 5000
 
+/** An instance of a service, as it was registered. */
 export interface Instance<V> {
   /** What it was registered as. */
   readonly id: string
@@ -35,6 +36,7 @@ export interface Instance<V> {
   readonly lease: bigint
 }
 
+/** All instances of a service at one revision. */
 export interface Instances<V> {
   /** All of them, by key. */
   readonly instances: readonly Instance<V>[]
@@ -51,6 +53,7 @@ export interface Registration extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** The instances of a service, by the service's name. */
 export interface Registry<V = string> {
   /**
    * Registers an instance, in place of one of the same id, and keeps it registered until it is

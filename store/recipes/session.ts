@@ -15,6 +15,7 @@ const TTL_SECONDS_DEFAULT = 60
 
 const OPTIONS: ReadonlySet<string> = new Set(['ttlSeconds', 'signal'])
 
+/** What `openSession` takes. */
 export interface SessionOptions {
   /**
    * How long the session outlives its process, in seconds: an integer, raised to at least 2.
@@ -25,6 +26,7 @@ export interface SessionOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** A lease that is kept alive until it is closed, for locks and elections to hang on. */
 export interface Session extends AsyncDisposable {
   /** The id of its lease. */
   readonly id: bigint

@@ -18,6 +18,7 @@
 /** Text (written as UTF-8) or bytes. Text with a lone surrogate is a TypeError. */
 export type BytesInput = string | Uint8Array
 
+/** What keys and values come out as, by the name of the encoding. */
 export interface Encodings {
   readonly utf8: { readonly key: string; readonly value: string }
   readonly bytes: { readonly key: Uint8Array; readonly value: Uint8Array }
@@ -25,6 +26,7 @@ export interface Encodings {
   readonly msgpack: { readonly key: string; readonly value: unknown }
 }
 
+/** The name of an encoding: see `Encodings`. */
 export type Encoding = keyof Encodings
 
 /**

@@ -24,6 +24,7 @@ export interface KeyValue<V = string, K = string> {
   readonly version: number
   /** The lease that the key is attached to; 0n: none. */
   readonly lease: bigint
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 

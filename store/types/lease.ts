@@ -9,6 +9,7 @@ import type { ResultJson } from './key-value.ts'
 /** A lease by its id, or anything that carries it. 0n: no lease. */
 export type LeaseReference = bigint | { readonly id: bigint }
 
+/** What `grant` takes. */
 export interface GrantOptions {
   /**
    * How long the lease lives without renewal, in seconds: an integer, raised to at least 2, at most
@@ -25,9 +26,11 @@ export interface Lease {
   readonly id: bigint
   /** The granted time to live in seconds, which may be more than was asked for. */
   readonly ttlSeconds: number
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 
+/** A lease as it stands now. */
 export interface LeaseInfo<K = string> extends Lease {
   /** Whole seconds left, rounded down. */
   readonly remainingSeconds: number
@@ -35,6 +38,7 @@ export interface LeaseInfo<K = string> extends Lease {
   readonly keys: readonly K[]
 }
 
+/** What `lease` takes. */
 export interface LeaseInfoOptions {
   /** Lists the attached keys. Default false. */
   readonly keys?: boolean | undefined
@@ -50,8 +54,10 @@ export interface KeepAlive {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** What `revoke` resolves with: the lease is gone, and its keys with it, in one revision. */
 export interface RevokeResult {
   /** The store's revision after the call: a new one if the lease had keys. */
   readonly revision: number
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }

@@ -1,22 +1,27 @@
 /** Looking after a store: history, size, backups, checks. */
 import type { ResultJson } from './key-value.ts'
 
+/** What every call takes that can be given up. */
 export interface CallOptions {
   /** Abort rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined
 }
 
+/** What `compact` takes. */
 export interface CompactOptions extends CallOptions {
   /** Resolves only when the dropped revisions are gone from the file too. Default false. */
   readonly physical?: boolean | undefined
 }
 
+/** What `compact` resolves with: older revisions can't be read any more. */
 export interface CompactResult {
   /** The store's current revision. */
   readonly revision: number
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 
+/** How far a store is and how large its file. */
 export interface Status {
   /** The version of the software that answers. */
   readonly version: string
@@ -31,6 +36,7 @@ export interface Status {
   readonly sizeBytes: number
   /** How much of it holds data; the rest is free for reuse. */
   readonly sizeInUseBytes: number
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 
@@ -52,9 +58,11 @@ export interface Alarm {
   readonly type: AlarmType
   /** The member that raised it; 0n: a store that is no member of a cluster. */
   readonly memberId: bigint
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 
+/** What `hashKV` takes. */
 export interface HashKVOptions extends CallOptions {
   /** Hashes history up to this revision. Default: the current one. */
   readonly revision?: number | undefined
@@ -70,6 +78,7 @@ export interface HashKVResult {
   readonly hashRevision: number
   readonly compactedRevision: number
   readonly revision: number
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 
@@ -79,20 +88,24 @@ export interface Progress {
   readonly totalBytes: number
 }
 
+/** What long jobs take. */
 export interface JobOptions extends CallOptions {
   /** Called now and then, and once at the end. What it throws stops the job and rejects it. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
+/** What a backup holds. */
 export interface BackupResult {
   /** The revision that the backup holds, with all history back to the compacted one. */
   readonly revision: number
   readonly sizeBytes: number
   /** SHA-256 of the database bytes, hexadecimal. */
   readonly sha256: string
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 
+/** Something that is wrong with a store's file. */
 export interface CheckProblem {
   /** What kind of damage; stable, for programs. */
   readonly kind: string
@@ -102,12 +115,14 @@ export interface CheckProblem {
   readonly pageId: number | undefined
 }
 
+/** What a check found. */
 export interface CheckResult {
   /** Everything found, worst first; empty: the store is sound. */
   readonly problems: readonly CheckProblem[]
   /** How many pages and revisions were looked at. */
   readonly pageCount: number
   readonly revisionCount: number
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 
@@ -144,12 +159,15 @@ export interface StoreStats {
   /** Watches under way. */
   readonly watchCount: number
   readonly leaseCount: number
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 
+/** What `defragment` gave back. */
 export interface DefragmentResult {
   /** The data file's size in bytes, as it was or the next checkpoint would have made it. */
   readonly sizeBytesBefore: number
   readonly sizeBytesAfter: number
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }

@@ -21,12 +21,17 @@ export type Retain = 'all' | { readonly revisions: number } | { readonly ageMs: 
  *   error  no more writes are taken; closing failed
  */
 export interface Logger {
+  /** Checkpoints and compactions, as they come. */
   debug?(message: string, facts?: Readonly<Record<string, unknown>>): void
+  /** Opening, with what it found, and closing. */
   info?(message: string, facts?: Readonly<Record<string, unknown>>): void
+  /** What somebody should look at; the store goes on. */
   warn?(message: string, facts?: Readonly<Record<string, unknown>>): void
+  /** Something ended: no more writes are taken, or closing failed. */
   error?(message: string, facts?: Readonly<Record<string, unknown>>): void
 }
 
+/** How a store is opened. All of it may be left out; undefined means absent. */
 export interface OpenOptions<E extends Encoding = 'utf8'> {
   /** What keys and values come out as; see `Encodings`. Default `utf8`. */
   readonly encoding?: E | undefined

@@ -22,6 +22,7 @@ export interface ReadOptions<E extends Encoding = never> {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What `get` takes. */
 export interface GetOptions<E extends Encoding = never> extends ReadOptions<E> {}
 
 /** Keeps a key only if its revisions lie within these bounds, all inclusive integers ≥ 1. */
@@ -32,8 +33,10 @@ export interface RevisionFilter {
   readonly maxCreateRevision?: number | undefined
 }
 
+/** From the smallest to the largest, or the other way round. */
 export type Order = 'ascend' | 'descend'
 
+/** What a range is sorted by. Keys and values are compared by their bytes. */
 export type SortBy = 'key' | 'version' | 'createRevision' | 'modRevision' | 'value'
 
 /**
@@ -56,6 +59,7 @@ export interface RangeSelection<N extends boolean = boolean> extends KeyRange, R
   readonly countOnly?: boolean | undefined
 }
 
+/** What `range` takes. */
 export interface RangeOptions<E extends Encoding = never, N extends boolean = false>
   extends ReadOptions<E>, RangeSelection<N> {}
 
@@ -68,6 +72,7 @@ export interface RangeResult<V = string, K = string> {
   readonly more: boolean
   /** The store's current revision when it answered, also where an older one was read. */
   readonly revision: number
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 

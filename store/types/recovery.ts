@@ -1,5 +1,6 @@
 /** What opening a data directory found. */
 
+/** What opening found, and what it had to mend. After a clean close all is 0 or undefined. */
 export interface RecoveryReport {
   /** The commit that the data file held before anything was done again. */
   readonly fileTxid: number

@@ -19,6 +19,7 @@ import type { LeaseReference } from './lease.ts'
 import type { RangeSelection } from './read.ts'
 import type { PutSelection } from './write.ts'
 
+/** How what the store has is compared with what the compare says: `has operator value`. */
 export type CompareOperator = '=' | '!=' | '<' | '>'
 
 /** The `key` of a compare, or a range of which every key must satisfy it. */
@@ -47,8 +48,10 @@ export interface LeaseCompare extends CompareBase {
   readonly value: LeaseReference
 }
 
+/** A condition of a transaction. `compare()` makes one. */
 export type Compare<I = BytesInput> = ValueCompare<I> | NumberCompare | LeaseCompare
 
+/** Puts a key. `put()` makes one. */
 export interface PutOp<I = BytesInput> extends PutSelection {
   readonly type: 'put'
   readonly key: BytesInput
@@ -56,6 +59,7 @@ export interface PutOp<I = BytesInput> extends PutSelection {
   readonly value?: I | undefined
 }
 
+/** Reads a key. `get()` makes one. */
 export interface GetOp {
   readonly type: 'get'
   readonly key: BytesInput
@@ -63,6 +67,7 @@ export interface GetOp {
   readonly revision?: number | undefined
 }
 
+/** Reads a range. `range()` makes one. */
 export interface RangeOp extends RangeSelection {
   readonly type: 'range'
   readonly revision?: number | undefined
@@ -74,10 +79,14 @@ export interface DeleteOp extends KeyRange {
   readonly previous?: boolean | undefined
 }
 
+/**
+ * A transaction inside another; its compares are judged with the outer one's. `txnOp()` makes one.
+ */
 export interface TxnOp<I = BytesInput> extends TxnRequest<I> {
   readonly type: 'txn'
 }
 
+/** One operation of a transaction. */
 export type Op<I = BytesInput> = PutOp<I> | GetOp | RangeOp | DeleteOp | TxnOp<I>
 
 /** `I` is what the store takes as a value. Missing lists are empty ones. */
@@ -89,6 +98,7 @@ export interface TxnRequest<I = BytesInput> {
   readonly failure?: readonly Op<I>[] | undefined
 }
 
+/** What `txn` takes beside the request. */
 export interface TxnOptions<E extends Encoding = never> {
   /**
    * Overrides the store's encoding for this call: of every value given and every key and value
@@ -99,16 +109,19 @@ export interface TxnOptions<E extends Encoding = never> {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What a put came to. */
 export interface PutOpResult<V = string, K = string> {
   readonly type: 'put'
   readonly previous: KeyValue<V, K> | undefined
 }
 
+/** What a read of a key found; undefined where it does not exist. */
 export interface GetOpResult<V = string, K = string> {
   readonly type: 'get'
   readonly kv: KeyValue<V, K> | undefined
 }
 
+/** What a range found: see `RangeResult`. */
 export interface RangeOpResult<V = string, K = string> {
   readonly type: 'range'
   /** A `value` is undefined only with `keysOnly`. */
@@ -117,18 +130,21 @@ export interface RangeOpResult<V = string, K = string> {
   readonly more: boolean
 }
 
+/** How many keys were deleted, and what they held where that was asked for. */
 export interface DeleteOpResult<V = string, K = string> {
   readonly type: 'delete'
   readonly deleted: number
   readonly previous: readonly KeyValue<V, K>[]
 }
 
+/** Which list of an inner transaction ran, and what its operations came to. */
 export interface TxnOpResult<V = string, K = string> {
   readonly type: 'txn'
   readonly succeeded: boolean
   readonly results: readonly OpResult<V, K>[]
 }
 
+/** What an operation came to; `type` says which it was. */
 export type OpResult<V = string, K = string> =
   | PutOpResult<V, K>
   | GetOpResult<V, K>
@@ -136,6 +152,7 @@ export type OpResult<V = string, K = string> =
   | DeleteOpResult<V, K>
   | TxnOpResult<V, K>
 
+/** What a transaction came to. */
 export interface TxnResult<V = string, K = string> {
   /** Whether every compare held. */
   readonly succeeded: boolean
@@ -143,6 +160,7 @@ export interface TxnResult<V = string, K = string> {
   readonly revision: number
   /** One result for each operation of the list that ran, in its order. */
   readonly results: readonly OpResult<V, K>[]
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 
@@ -170,6 +188,7 @@ export interface Transaction<V = string, K = string> {
    * is a conflict too. It takes one compare, and one more for each key found: see `maxTxnOps`.
    */
   range(keys: KeyRange): Promise<readonly KeyValue<V, K>[]>
+  /** Puts a key when the function has returned and nothing it read has changed. */
   put(
     key: BytesInput,
     value: ValueInput<V>,
@@ -197,6 +216,7 @@ export type Isolation =
   | 'repeatableReads'
   | 'readCommitted'
 
+/** What `transact` takes beside the function. */
 export interface TransactOptions {
   /**
    * How many times the function may run: an integer ≥ 1, or Infinity. Then it is `KV_CONFLICT`.
@@ -212,6 +232,7 @@ export interface TransactOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What `transact` resolves with: it is committed, and durable. */
 export interface TransactResult<T> {
   /** What the run that was committed returned. */
   readonly value: T

@@ -17,10 +17,12 @@ import type { GetOptions, RangeOptions, RangeResult, ScanOptions } from './read.
 export interface View<V = string, K = string> {
   /** The current revision of the view. */
   readonly revision: number
+  /** Reads one key, as the store's `get`. */
   get<E extends Encoding = never>(
     key: BytesInput,
     options?: Omit<GetOptions<E>, 'signal' | 'serializable'>,
   ): KeyValue<ValueFor<V, E>, KeyFor<K, E>> | undefined
+  /** Reads a page of keys, as the store's `range`. */
   range<E extends Encoding = never, N extends boolean = false>(
     options?: Omit<RangeOptions<E, N>, 'signal' | 'serializable'>,
   ): RangeResult<N extends true ? undefined : ValueFor<V, E>, KeyFor<K, E>>
@@ -33,6 +35,7 @@ export interface View<V = string, K = string> {
   ): IterableIterator<KeyValue<N extends true ? undefined : ValueFor<V, E>, KeyFor<K, E>>>
   /** Lets go of the revision. Idempotent. */
   close(): void
+  /** As `close`. */
   [Symbol.dispose](): void
 }
 
@@ -48,13 +51,16 @@ export interface View<V = string, K = string> {
 export interface Snapshot<V = string, K = string> {
   /** The current revision of the snapshot. */
   readonly revision: number
+  /** Reads one key, as the store's `get`. */
   get<E extends Encoding = never>(
     key: BytesInput,
     options?: GetOptions<E>,
   ): Promise<KeyValue<ValueFor<V, E>, KeyFor<K, E>> | undefined>
+  /** Reads a page of keys, as the store's `range`. */
   range<E extends Encoding = never, N extends boolean = false>(
     options?: RangeOptions<E, N>,
   ): Promise<RangeResult<N extends true ? undefined : ValueFor<V, E>, KeyFor<K, E>>>
+  /** Iterates over keys, as the store's `scan`. */
   scan<E extends Encoding = never, N extends boolean = false>(
     options?: ScanOptions<E, N>,
   ): AsyncIterableIterator<KeyValue<N extends true ? undefined : ValueFor<V, E>, KeyFor<K, E>>>
@@ -63,5 +69,6 @@ export interface Snapshot<V = string, K = string> {
    * `KV_TX_CLOSED`. Idempotent.
    */
   close(): Promise<void>
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -8,6 +8,7 @@
 import type { Encoding } from './encoding.ts'
 import type { KeyRange, KeyValue } from './key-value.ts'
 
+/** What `watch` takes. No keys named: every key. */
 export interface WatchOptions<E extends Encoding = never> extends KeyRange {
   /** The first revision to see, inclusive; it may lie ahead. Default: the next one. */
   readonly startRevision?: number | undefined
@@ -25,12 +26,14 @@ export interface WatchOptions<E extends Encoding = never> extends KeyRange {
   readonly signal?: AbortSignal | undefined
 }
 
+/** A key was put. */
 export interface PutEvent<V = string, K = string> {
   readonly type: 'put'
   readonly kv: KeyValue<V, K>
   readonly previous: KeyValue<V, K> | undefined
 }
 
+/** A key was deleted, by a call or by the end of its lease. */
 export interface DeleteEvent<V = string, K = string> {
   readonly type: 'delete'
   readonly key: K
@@ -39,8 +42,10 @@ export interface DeleteEvent<V = string, K = string> {
   readonly previous: KeyValue<V, K> | undefined
 }
 
+/** What happened to one key in one revision. */
 export type WatchEvent<V = string, K = string> = PutEvent<V, K> | DeleteEvent<V, K>
 
+/** Events of whole revisions. */
 export interface WatchBatch<V = string, K = string> {
   /**
    * In revision order; within a revision in the order of the writes. Empty only with `progress`.
@@ -63,5 +68,6 @@ export interface Watch<V = string, K = string> extends AsyncIterable<WatchBatch<
   readonly ready: Promise<void>
   /** Ends the watch; batches already received can still be read. Idempotent. */
   cancel(): Promise<void>
+  /** As `cancel`. */
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -31,21 +31,26 @@ export interface PutSelection {
   readonly ignoreLease?: boolean | undefined
 }
 
+/** What `put` takes. */
 export interface PutOptions<E extends Encoding = never> extends WriteOptions<E>, PutSelection {}
 
+/** What a put came to: it is durable. */
 export interface PutResult<V = string, K = string> {
   /** The revision that this put made. */
   readonly revision: number
   /** What the key held before, where it was asked for and there was something. */
   readonly previous: KeyValue<V, K> | undefined
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
 
+/** What `delete` takes. */
 export interface DeleteOptions<E extends Encoding = never> extends WriteOptions<E> {
   /** Returns what was deleted. Default false. */
   readonly previous?: boolean | undefined
 }
 
+/** What a delete came to: it is durable. */
 export interface DeleteResult<V = string, K = string> {
   /** How many keys were deleted. 0: nothing was written and there is no new revision. */
   readonly deleted: number
@@ -53,5 +58,6 @@ export interface DeleteResult<V = string, K = string> {
   readonly revision: number
   /** What was deleted, in key order; empty unless asked for. */
   readonly previous: readonly KeyValue<V, K>[]
+  /** The same fields for JSON: see `ResultJson`. */
   toJSON(): ResultJson
 }
