@@ -53,7 +53,7 @@ export function unmet<Kind extends string>(tally: Readonly<Record<Kind, number>>
 }
 
 /** A run goes on for so many times its cases where it met no case of some kind by chance. */
-const LONGER = 5
+const LONGER = 10
 
 /** Whether a run that keeps a tally of the kinds it met has tried enough. */
 export function isEnough<Kind extends string>(

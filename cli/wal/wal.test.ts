@@ -3,9 +3,10 @@ import { copyFile, mkdtemp, open as openFile, readdir, rm } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { del, open, put } from '../../index.ts'
+import { del, put } from '../../index.ts'
 import type { Ran, RunOptions } from '../../proptest/bolt/run-bolt.ts'
 import { jsonLines, walIn } from '../../proptest/bolt/run-bolt.ts'
+import { openStillStore } from '../../proptest/bolt/still-store.ts'
 import { COMMANDS } from './wal.ts'
 
 let directory = ''
@@ -16,7 +17,7 @@ const wal = (args: readonly string[], options?: RunOptions): Promise<Ran> =>
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'revbolt-test-'))
-  const store = await open(join(directory, 'data'))
+  const store = await openStillStore(join(directory, 'data'))
   await store.put('greeting', 'hello')
   await Promise.all([store.put('a', '1'), store.put('b', 'x'.repeat(100))])
   await store.txn({ success: [put('c', '1'), del('a')] })

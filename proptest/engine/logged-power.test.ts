@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { effort, seed } from '../effort.ts'
+import { effort, isEnough, seed, unmet } from '../effort.ts'
 import { newTally, sweepCuts, sweepFaults } from './logged-power.ts'
 
 const TIMEOUT_MS = 24 * 3600_000
@@ -10,13 +10,15 @@ test(
   async () => {
     const tally = newTally()
     const cases = effort({ smoke: 100, ci: 10_000, soak: 1_000_000 })
-    for (let workload = seed >>> 0; tally.images < cases; workload++) {
+    const met = (): Record<string, number> => {
+      const { images, replayed, fallbacks, cutsInRecovery, checkpoints } = tally
+      return { images, replayed, fallbacks, cutsInRecovery, checkpoints }
+    }
+    for (let workload = seed >>> 0; !isEnough(tally.images, cases, met()); workload++) {
       await sweepCuts(workload, { cutsMax: 12 }, tally)
     }
     // A run that never met a case proves nothing about it.
-    const { images, replayed, fallbacks, cutsInRecovery, checkpoints } = tally
-    const met = { images, replayed, fallbacks, cutsInRecovery, checkpoints }
-    expect(Object.entries(met).filter(([, count]) => count === 0)).toEqual([])
+    expect(unmet(met())).toEqual([])
   },
 )
 
@@ -26,9 +28,9 @@ test(
   async () => {
     const tally = newTally()
     const cases = effort({ smoke: 60, ci: 5000, soak: 500_000 })
-    for (let workload = seed >>> 0; tally.images < cases; workload++) {
+    for (let workload = seed >>> 0; !isEnough(tally.images, cases, tally); workload++) {
       await sweepFaults(workload, { cutsMax: 12 }, tally)
     }
-    expect(Object.entries(tally).filter(([, count]) => count === 0)).toEqual([])
+    expect(unmet(tally)).toEqual([])
   },
 )

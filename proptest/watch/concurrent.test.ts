@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import { Random } from '../../base/random.ts'
-import { effort, seed } from '../effort.ts'
+import { effort, isEnough, seed, unmet } from '../effort.ts'
 import { ConcurrentRun, newTally } from './concurrent.ts'
 
 const RUNS = effort({ smoke: 16, ci: 150, soak: 50_000 })
@@ -14,9 +14,7 @@ test(
   { timeout: 600_000 },
   async () => {
     const tally = newTally()
-    const isUnmet = (): boolean => Object.values(tally).some((count) => count === 0)
-    // A run that never met a case proves nothing about it.
-    for (let run = 0; run < RUNS || (isUnmet() && run < 10 * RUNS); run++) {
+    for (let run = 0; !isEnough(run, RUNS, tally); run++) {
       const runSeed = (seed + run) >>> 0
       try {
         expect(await new ConcurrentRun(new Random(runSeed), tally).run()).toEqual([])
@@ -24,6 +22,7 @@ test(
         throw new Error(`run of seed ${runSeed}: ${String(error)}`, { cause: error })
       }
     }
-    expect(Object.entries(tally).filter(([, count]) => count === 0)).toEqual([])
+    // A run that never met a case proves nothing about it.
+    expect(unmet(tally)).toEqual([])
   },
 )
