@@ -16,7 +16,9 @@ import { seed } from './proptest/effort.ts'
 process.env['PROPTEST_SEED'] ??= String(seed)
 
 const NEVER = ['**/node_modules/**', 'dist/**', '**/.cache/**']
-const INTEROP = ['interop/**/*.test.ts', 'proptest/interop/**/*.test.ts']
+const INTEROP = ['interop', 'proptest/interop', 'proptest/etcd'].map(
+  (room) => `${room}/**/*.test.ts`,
+)
 const PACKAGE = ['proptest/package/**/*.test.ts']
 
 interface Selection {

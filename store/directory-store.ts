@@ -8,7 +8,6 @@
  * the type that promises it.
  */
 
-import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { KvError } from '../base/errors.ts'
 import { Example } from '../base/example.ts'
@@ -19,7 +18,7 @@ import { checkTxn } from '../mvcc/check-request.ts'
 import type { HashedHistory } from '../mvcc/history-hash.ts'
 import type { Head, Mvcc } from '../mvcc/mvcc.ts'
 import type { MakeResult } from '../mvcc/range-scan.ts'
-import type { LeafRequest, OpResult, PutRequest, TxnResult } from '../mvcc/request.ts'
+import type { PutRequest, TxnResult } from '../mvcc/request.ts'
 import type { WriteTxn } from '../mvcc/write-txn.ts'
 import {
   COMPACT_OPTIONS,
@@ -53,7 +52,7 @@ import { PutOutput, asResult, entryMaker } from './result.ts'
 import type { Entry, OpOutput } from './result.ts'
 import { Transactor } from './transact.ts'
 import { coreRequest, leavesOf, readTxn } from './txn-arguments.ts'
-import type { ReadLeaf, ReadOp, ReadTxnRequest } from './txn-arguments.ts'
+import { opMakers, showOps } from './txn-output.ts'
 import type { KeepAlive, Lease, LeaseInfo, RevokeResult } from './types/lease.ts'
 import type { Alarm, DefragmentResult, Status, StoreStats } from './types/maintenance.ts'
 import type { ResultJson } from './types/key-value.ts'
@@ -405,35 +404,5 @@ export class DirectoryStore {
       'KV_REQUEST_TOO_LARGE',
       `the request has ${args.byteCount} bytes of keys and values; at most ${limit} are allowed`,
     )
-  }
-}
-
-/** What makes each operation's entries: without values for a range of keys only. */
-function opMakers(ops: readonly ReadLeaf[], codec: Codec): (op: LeafRequest) => MakeResult<Entry> {
-  const whole = entryMaker(codec, false)
-  const keysOnly = entryMaker(codec, true)
-  const withoutValues = new Set(ops.filter((op) => op.shape === 'keys').map((op) => op.request))
-  return (op) => (withoutValues.has(op) ? keysOnly : whole)
-}
-
-function showOps(result: TxnResult<Entry>, read: ReadTxnRequest): readonly OpOutput[] {
-  const asked = result.succeeded ? read.success : read.failure
-  return result.results.map((each, i) => showOp(each, asked[i]))
-}
-
-function showOp(result: OpResult<Entry>, asked: ReadOp | undefined): OpOutput {
-  switch (result.type) {
-    case 'put':
-      return asResult({ type: 'put', previous: result.previous })
-    case 'delete':
-      return asResult({ type: 'delete', deleted: result.deleted, previous: result.previous })
-    case 'range':
-      if (asked?.shape === 'get') return asResult({ type: 'get', kv: result.kvs[0] })
-      return asResult({ type: 'range', kvs: result.kvs, count: result.count, more: result.more })
-    case 'txn': {
-      assert(asked?.shape === 'txn', 'a result of another kind than was asked for')
-      const { succeeded } = result
-      return asResult({ type: 'txn', succeeded, results: showOps(result, asked) })
-    }
   }
 }

@@ -20,20 +20,22 @@
 import type { Clock } from '../base/clock.ts'
 import { KvError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
-import { describeType } from '../base/text.ts'
 import type { LeaseFacts, Lessor } from '../lease/lessor.ts'
-import { TTL_SECONDS_MAX } from '../lease/lease-rows.ts'
 import type { WriteTxn } from '../mvcc/write-txn.ts'
 import type { Codec, OutputKey } from './codec.ts'
-import { Fields, readOptions } from './fields.ts'
+import { readOptions } from './fields.ts'
 import type { GroupQueue } from './group-queue.ts'
 import { LeaseKeeper } from './keep-alive.ts'
+import {
+  CALL_OPTIONS,
+  GRANT_OPTIONS,
+  INFO_OPTIONS,
+  readId,
+  readReference,
+  readTtl,
+} from './lease-arguments.ts'
 import { asResult } from './result.ts'
 import type { KeepAlive, Lease, LeaseInfo, RevokeResult } from './types/lease.ts'
-
-const GRANT_OPTIONS: ReadonlySet<string> = new Set(['ttlSeconds', 'id', 'signal'])
-const CALL_OPTIONS: ReadonlySet<string> = new Set(['signal'])
-const INFO_OPTIONS: ReadonlySet<string> = new Set(['keys', 'signal'])
 
 /** Leases that are ended, or noted, together. */
 const BATCH_SIZE = 256
@@ -268,36 +270,4 @@ export class Leases {
 
 function leaseOf({ id, ttlSeconds }: LeaseFacts): Lease {
   return asResult({ id, ttlSeconds })
-}
-
-function readTtl(fields: Fields): number {
-  const seconds = fields.integer('ttlSeconds', Number.MIN_SAFE_INTEGER)
-  if (seconds === undefined) {
-    throw new TypeError(`${fields.nameOf('ttlSeconds')}: expected a number, got undefined`)
-  }
-  if (seconds <= TTL_SECONDS_MAX) return seconds
-  const name = fields.nameOf('ttlSeconds')
-  throw new RangeError(`${name}: ${seconds} is too long; at most ${TTL_SECONDS_MAX} are allowed`)
-}
-
-/** The id that a lease is to have; undefined: any. */
-function readId(fields: Fields): bigint | undefined {
-  if (!fields.has('id')) return undefined
-  const value = fields.get('id')
-  if (typeof value !== 'bigint') {
-    throw new TypeError(`${fields.nameOf('id')}: expected a bigint, got ${describeType(value)}`)
-  }
-  const id = fields.lease('id')
-  if (id === 0n) throw new RangeError(`${fields.nameOf('id')}: 0n stands for no lease`)
-  return id
-}
-
-const REFERENCE: ReadonlySet<string> = new Set(['lease'])
-
-/** The lease that a call is about. */
-function readReference(reference: unknown): bigint {
-  if (reference === undefined) {
-    throw new TypeError('lease: expected a bigint or an object with a bigint id, got undefined')
-  }
-  return new Fields({ lease: reference }, REFERENCE, { name: 'lease', path: '' }).lease('lease')
 }

@@ -29,6 +29,14 @@ export interface Supports {
   readonly decodesBeforeWriting: boolean
   /** `scan` pins its revision when it is called, not with its first entry. */
   readonly scanPinsAtCall: boolean
+  /** Calls made one after the other without waiting take effect in that order. */
+  readonly ordersCalls: boolean
+  /** The sizes of `status()` hold what was acknowledged, not what was written a while ago. */
+  readonly sizesAtOnce: boolean
+  /** A watch that asks for progress is told how far it has come as soon as it has caught up. */
+  readonly progressAtOnce: boolean
+  /** A put and a delete of all keys from one on, in one transaction, are seen to be of one key. */
+  readonly openEndedDuplicates: boolean
   /** The full-length property runs are not too slow. */
   readonly properties: boolean
 }

@@ -123,37 +123,65 @@ const comparison: fc.Arbitrary<Compare> = fc
   )
   .map(([named, rest]) => ({ ...named, ...rest }))
 
-const op: fc.Arbitrary<Op> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc
-      .tuple(key, value, putOptions)
-      .map(([k, v, options]): Op => ({ type: 'put', key: k, value: kept(v, options), ...options })),
-  },
-  { weight: 1, arbitrary: key.map((k): Op => ({ type: 'get', key: k })) },
-  { weight: 2, arbitrary: selection(ranged).map((options): Op => ({ type: 'range', ...options })) },
-  {
-    weight: 1,
-    arbitrary: fc
-      .tuple(keys, flag)
-      .map(([k, previous]): Op => ({ type: 'delete', ...k, previous })),
-  },
+/** Keys of which none is written to the last one there can be. */
+const closedKeys: fc.Arbitrary<KeyRange> = fc.oneof(
+  fc.record({ key }),
+  fc.record({ prefix: fc.constant(Uint8Array.of(0x61)) }),
+  fc.record({ start: text(0), end: fc.constant(Uint8Array.of(0x61, 0xff)) }),
 )
 
-const request: fc.Arbitrary<TxnRequest> = fc.record({
-  compare: fc.array(comparison, { maxLength: 2 }),
-  success: fc.array(op, { maxLength: 5 }),
-  failure: fc.array(op, { maxLength: 3 }),
-})
+function operations({ openEndedDuplicates, stableTies }: CommandOptions): fc.Arbitrary<Op> {
+  return fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc
+        .tuple(key, value, putOptions)
+        .map(([k, v, options]): Op => ({
+          type: 'put',
+          key: k,
+          value: kept(v, options),
+          ...options,
+        })),
+    },
+    { weight: 1, arbitrary: key.map((k): Op => ({ type: 'get', key: k })) },
+    {
+      weight: 2,
+      arbitrary: selection(rangesOf(stableTies)).map((options): Op => ({
+        type: 'range',
+        ...options,
+      })),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(openEndedDuplicates ? keys : closedKeys, flag)
+        .map(([k, previous]): Op => ({ type: 'delete', ...k, previous })),
+    },
+  )
+}
 
-/** A transaction, at times with others within. */
-const nestedRequest: fc.Arbitrary<TxnRequest> = fc
-  .tuple(request, fc.array(request, { maxLength: 2 }), fc.boolean())
-  .map(([outer, inner, first]) => {
-    const ops = inner.map((one): Op => ({ type: 'txn', ...one }))
-    const own = outer.success ?? []
-    return { ...outer, success: first ? [...ops, ...own] : [...own, ...ops] }
+function rangesOf(stableTies: boolean): typeof ranged {
+  return stableTies ? ranged : ranged.map((one) => ({ ...one, sortBy: undefined }))
+}
+
+/** Transactions, at times with others within. */
+function transactions(options: CommandOptions): fc.Arbitrary<TxnRequest> {
+  const op = operations(options)
+  const request: fc.Arbitrary<TxnRequest> = fc.record({
+    compare: fc.array(comparison, { maxLength: 2 }),
+    success: fc.array(op, { maxLength: 5 }),
+    failure: fc.array(op, { maxLength: 3 }),
   })
+  if (!options.nestedTxn) return request
+  const nested = fc
+    .tuple(request, fc.array(request, { maxLength: 2 }), fc.boolean())
+    .map(([outer, inner, first]) => {
+      const ops = inner.map((one): Op => ({ type: 'txn', ...one }))
+      const own = outer.success ?? []
+      return { ...outer, success: first ? [...ops, ...own] : [...own, ...ops] }
+    })
+  return fc.oneof(request, nested)
+}
 
 function kept(given: Bytes, options: PutSelection): Bytes | undefined {
   return options.ignoreValue === true ? undefined : given
@@ -163,13 +191,14 @@ export interface CommandOptions {
   readonly nestedTxn: boolean
   readonly reopen: boolean
   readonly stableTies: boolean
+  readonly openEndedDuplicates: boolean
 }
 
 /** A sequence of calls, of the kinds that a backend has. */
 export function commands(options: CommandOptions): fc.Arbitrary<Command[]> {
   const call = <C extends Command['call']>(name: C): fc.Arbitrary<C> => fc.constant(name)
-  const range = options.stableTies ? ranged : ranged.map((one) => ({ ...one, sortBy: undefined }))
-  const txn = options.nestedTxn ? fc.oneof(request, nestedRequest) : request
+  const range = rangesOf(options.stableTies)
+  const txn = transactions(options)
   const one = fc.oneof<fc.WeightedArbitrary<Command>[]>(
     { weight: 8, arbitrary: fc.record({ call: call('put'), key, value, options: putOptions }) },
     { weight: 2, arbitrary: fc.record({ call: call('delete'), keys, previous: fc.boolean() }) },

@@ -18,6 +18,10 @@ const supports: Supports = {
   stableTies: true,
   decodesBeforeWriting: true,
   scanPinsAtCall: true,
+  ordersCalls: true,
+  sizesAtOnce: true,
+  progressAtOnce: true,
+  openEndedDuplicates: true,
   properties: true,
 }
 

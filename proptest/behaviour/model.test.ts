@@ -15,6 +15,10 @@ const backend: Backend = {
     stableTies: true,
     decodesBeforeWriting: true,
     scanPinsAtCall: true,
+    ordersCalls: true,
+    sizesAtOnce: true,
+    progressAtOnce: true,
+    openEndedDuplicates: true,
     properties: true,
   },
   async open<E extends BuiltEncoding>(encoding: E): Promise<Opened<E>> {

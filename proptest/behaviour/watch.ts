@@ -243,20 +243,24 @@ function batchCases(backend: Backend): void {
 }
 
 function progressCases(backend: Backend): void {
-  test('gives no batch without events, unless progress is asked for', async () => {
-    await withStore(backend, async (store) => {
-      for (let i = 0; i < 20; i++) await store.put('b', '1')
-      const silent = store.watch({ key: 'a', startRevision: 2 })
-      const telling = store.watch({ key: 'a', startRevision: 2, progress: true })
-      for await (const { events, revision } of telling) {
-        expect([events, revision]).toEqual([[], 21])
-        break
-      }
-      await store.put('a', '1')
-      const batches = await take(silent, 1)
-      expect(batches.map(({ events }) => events.length)).toEqual([1])
-    })
-  })
+  const { progressAtOnce } = backend.supports
+  test.skipIf(!progressAtOnce)(
+    'gives no batch without events, unless progress is asked for',
+    async () => {
+      await withStore(backend, async (store) => {
+        for (let i = 0; i < 20; i++) await store.put('b', '1')
+        const silent = store.watch({ key: 'a', startRevision: 2 })
+        const telling = store.watch({ key: 'a', startRevision: 2, progress: true })
+        for await (const { events, revision } of telling) {
+          expect([events, revision]).toEqual([[], 21])
+          break
+        }
+        await store.put('a', '1')
+        const batches = await take(silent, 1)
+        expect(batches.map(({ events }) => events.length)).toEqual([1])
+      })
+    },
+  )
 
   test('shows a write not before a read does', async () => {
     await withStore(backend, async (store) => {

@@ -71,7 +71,7 @@ function putCases(backend: Backend): void {
 }
 
 function putOrderCases(backend: Backend): void {
-  test('takes effect in the order of the calls', async () => {
+  test.skipIf(!backend.supports.ordersCalls)('takes effect in the order of the calls', async () => {
     await withStore(backend, async (store) => {
       const calls = Array.from({ length: 20 }, async (_, i) => await store.put('a', String(i)))
       const done = await Promise.all(calls)
