@@ -5,6 +5,7 @@
  */
 
 export { open } from './store/open.ts'
+export { importEtcd } from './store/etcd-import.ts'
 export { compare, del, get, put, range, txnOp } from './store/op.ts'
 export type { Comparing } from './store/op.ts'
 export { decodeRevisionKey } from './mvcc/revision.ts'
@@ -37,6 +38,7 @@ export type {
   ValueInput,
 } from './store/types/encoding.ts'
 export type { KeyRange, KeyValue, ResultJson } from './store/types/key-value.ts'
+export type { ImportEtcdOptions, ImportEtcdResult } from './store/types/import.ts'
 export type {
   GrantOptions,
   KeepAlive,

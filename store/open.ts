@@ -18,7 +18,6 @@ import type { Clock } from '../base/clock.ts'
 import { Random } from '../base/random.ts'
 import { describeType } from '../base/text.ts'
 import type { Disk, DiskFile, LockMethod } from '../disk/disk.ts'
-import { currentProcess } from '../disk/process-identity.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import type { Engine, Tx } from '../engine/index.ts'
 import { readLeaseRows } from '../lease/lease-rows.ts'
@@ -40,6 +39,7 @@ import { Retention, readRetain } from './retention.ts'
 import { HistoryWarning } from './history-warning.ts'
 import type { Logger, Retain } from './types/open.ts'
 import { Defragmenter } from './defragmenter.ts'
+import { readTimeout, takeLock } from './directory-lock.ts'
 import { DirectoryStore } from './directory-store.ts'
 import { readOptions } from './fields.ts'
 import type { Fields } from './fields.ts'
@@ -210,62 +210,6 @@ function readSettings(fields: Fields, defaults: Defaults = DEFAULTS): Settings {
     logger: readLogger(fields.get('logger')),
     signal: fields.signal(),
   }
-}
-
-function readTimeout(fields: Fields): number {
-  const value = fields.get('lockTimeoutMs')
-  if (value === undefined) return 0
-  if (typeof value !== 'number') {
-    throw new TypeError(`lockTimeoutMs: expected a number, got ${describeType(value)}`)
-  }
-  if (!(value >= 0)) throw new RangeError(`lockTimeoutMs: ${value} is below 0`)
-  return value
-}
-
-/** Locks the directory; undefined where a read-only opener finds no lock file. */
-async function takeLock(
-  disk: Disk,
-  path: string,
-  settings: Settings,
-): Promise<DiskFile | undefined> {
-  const { readOnly } = settings
-  const lockPath = disk.join(path, 'lock')
-  if (!readOnly) prepareDirectory(disk, path)
-  for (;;) {
-    if (readOnly && !disk.exists(lockPath)) return undefined
-    const file = disk.open(lockPath, { mode: readOnly ? 'read' : 'create' })
-    try {
-      await disk.lock(file, {
-        kind: readOnly ? 'shared' : 'exclusive',
-        method: settings.lock,
-        timeoutMs: settings.lockTimeoutMs,
-        signal: settings.signal,
-      })
-      const held = file.identity()
-      const named = disk.identityOf(lockPath)
-      if (named?.device === held.device && named.inode === held.inode) {
-        if (!readOnly) nameOwner(file)
-        return file
-      }
-    } catch (error) {
-      file.close()
-      throw error
-    }
-    file.close()
-  }
-}
-
-function prepareDirectory(disk: Disk, path: string): void {
-  const isNew = !disk.exists(path)
-  disk.makeDirectory(path)
-  if (isNew) disk.syncDirectory(disk.directoryOf(path))
-}
-
-/** Says in the lock file who holds it. For people and tools only, so it needs no sync. */
-function nameOwner(file: DiskFile): void {
-  const text = Buffer.from(`${JSON.stringify(currentProcess())}\n`, 'utf8')
-  file.truncate(0)
-  file.write(text, 0)
 }
 
 interface Owned {

@@ -177,3 +177,16 @@ export async function expectCode(code: ErrorCode, call: () => Promise<unknown>):
   expect(error.code).toBe(code)
   return error
 }
+
+/** All that a revision holds, and how its pages end just at and just before the last key. */
+export async function rowsAt(store: StoreOf<'bytes'>, revision: number): Promise<string[]> {
+  const { kvs, count } = await store.range({ revision, limit: Infinity })
+  const lines = [`@${revision} ${count}`, ...briefAll(kvs)]
+  for (const limit of [count, count - 1]) {
+    if (limit < 1) continue
+    const page = await store.range({ revision, limit, order: 'descend', keysOnly: true })
+    lines.push(`${limit} of ${page.count} ${page.more}`, ...briefAll(page.kvs))
+    lines.push(...briefAll(await collect(store.scan({ revision, limit }))))
+  }
+  return lines
+}

@@ -134,14 +134,12 @@ function operations({ openEndedDuplicates, stableTies }: CommandOptions): fc.Arb
   return fc.oneof(
     {
       weight: 4,
-      arbitrary: fc
-        .tuple(key, value, putOptions)
-        .map(([k, v, options]): Op => ({
-          type: 'put',
-          key: k,
-          value: kept(v, options),
-          ...options,
-        })),
+      arbitrary: fc.tuple(key, value, putOptions).map(([k, v, options]): Op => ({
+        type: 'put',
+        key: k,
+        value: kept(v, options),
+        ...options,
+      })),
     },
     { weight: 1, arbitrary: key.map((k): Op => ({ type: 'get', key: k })) },
     {

@@ -9,8 +9,8 @@ import { describe, expect, test } from 'vitest'
 import { effort, seed } from '../effort.ts'
 import { Model } from '../model/model.ts'
 import { openModelStore } from '../model/model-store.ts'
-import type { Backend, StoreOf } from './backend.ts'
-import { briefAll, collect, withEncoding } from './backend.ts'
+import type { Backend } from './backend.ts'
+import { rowsAt, withEncoding } from './backend.ts'
 import type { Command } from './commands.ts'
 import { apply, commands, showCommand } from './commands.ts'
 
@@ -71,17 +71,4 @@ async function compareHistories(backend: Backend, sequence: readonly Command[]):
       expect(await rowsAt(store, revision)).toEqual(await rowsAt(oracle, revision))
     }
   })
-}
-
-/** All that a revision holds, and how its pages end just at and just before the last key. */
-async function rowsAt(store: StoreOf<'bytes'>, revision: number): Promise<string[]> {
-  const { kvs, count } = await store.range({ revision, limit: Infinity })
-  const lines = [`@${revision} ${count}`, ...briefAll(kvs)]
-  for (const limit of [count, count - 1]) {
-    if (limit < 1) continue
-    const page = await store.range({ revision, limit, order: 'descend', keysOnly: true })
-    lines.push(`${limit} of ${page.count} ${page.more}`, ...briefAll(page.kvs))
-    lines.push(...briefAll(await collect(store.scan({ revision, limit }))))
-  }
-  return lines
 }

@@ -256,7 +256,6 @@ interface ListCase {
   readonly name: string
   readonly list: readonly Op<string>[]
   readonly nested?: boolean
-  /** A delete of every key from one on is among them. */
   readonly openEnded?: boolean
 }
 

@@ -283,7 +283,8 @@ class GatewayStore {
     return asResult({
       hash: numberOf(json, 'hash'),
       hashRevision: hashRevision || revision,
-      compactedRevision: numberOf(json, 'compact_revision'),
+      // -1 where nothing was compacted.
+      compactedRevision: Math.max(0, numberOf(json, 'compact_revision')),
       revision,
     })
   }

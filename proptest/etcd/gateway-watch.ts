@@ -135,7 +135,7 @@ export class GatewayWatch implements Watch<unknown, OutputKey> {
     const events = listOf(json, 'events')
     const last = events.at(-1)
     if (last === undefined) return
-    // The header's revision may be one that other events of a long history are still to come before.
+    // The header's is the store's, and of a long history other events may still come before it.
     const revision = numberOf(objectOf(last['kv']), 'mod_revision')
     this.#push({ batch: { events: events.map((event) => this.#event(event)), revision } })
   }

@@ -1,6 +1,6 @@
 /**
- * etcd's JSON gateway: each call of its API as a POST of JSON. Bytes are base64 in it, 64-bit numbers
- * decimal strings, and what is zero, empty or false is left out.
+ * etcd's JSON gateway: each call of its API as a POST of JSON. Bytes are base64 in it, 64-bit
+ * numbers decimal strings, and what is zero, empty or false is left out.
  */
 
 import type { ErrorCode } from '../../base/errors.ts'
