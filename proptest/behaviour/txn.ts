@@ -314,11 +314,9 @@ const NO_DUPLICATES: readonly ListCase[] = [
 
 function duplicateCases(backend: Backend): void {
   const known = (cases: readonly ListCase[]): readonly ListCase[] =>
-    cases.filter(
-      ({ nested, openEnded }) =>
-        (nested !== true || backend.supports.nestedTxn) &&
-        (openEnded !== true || backend.supports.openEndedDuplicates),
-    )
+    cases
+      .filter(({ nested }) => nested !== true || backend.supports.nestedTxn)
+      .filter(({ openEnded }) => openEnded !== true || backend.supports.openEndedDuplicates)
 
   test.each(known(DUPLICATES))('$name', async ({ list }) => {
     await withStore(backend, async (store) => {

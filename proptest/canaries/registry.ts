@@ -17,6 +17,7 @@
  */
 
 import { CLI_CANARIES } from './cli-canaries.ts'
+import { ETCD_CANARIES } from './etcd-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
 import { LOG_CANARIES } from './log-canaries.ts'
 import { LOGGED_CANARIES } from './logged-canaries.ts'
@@ -45,6 +46,7 @@ export const CANARIES: readonly Canary[] = [
   ...STORE_CANARIES,
   ...RECIPE_CANARIES,
   ...SPACE_CANARIES,
+  ...ETCD_CANARIES,
   ...LEASE_CANARIES,
   ...OWNER_CANARIES,
   ...WATCH_CANARIES,

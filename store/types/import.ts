@@ -28,7 +28,7 @@ export interface ImportEtcdResult {
    * that did not end in peace may know of later entries.
    */
   readonly consistentIndex: bigint | undefined
-  /** Whether etcd asked for passwords. A store of ours does not; users and roles stay in the file. */
+  /** Whether etcd asked for passwords. The store does not; users and roles stay in the file. */
   readonly isAuthEnabled: boolean
   /** Alarms of the cluster's members, which the new store does not have. */
   readonly alarms: readonly AlarmType[]
