@@ -19,6 +19,7 @@
 import { CLI_CANARIES } from './cli-canaries.ts'
 import { ETCD_CANARIES } from './etcd-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
+import { LINEARIZABILITY_CANARIES } from './linearizability-canaries.ts'
 import { LOG_CANARIES } from './log-canaries.ts'
 import { LOGGED_CANARIES } from './logged-canaries.ts'
 import { MVCC_CANARIES } from './mvcc-canaries.ts'
@@ -52,6 +53,7 @@ export const CANARIES: readonly Canary[] = [
   ...WATCH_CANARIES,
   ...CLI_CANARIES,
   ...VALIDATE_CANARIES,
+  ...LINEARIZABILITY_CANARIES,
   {
     name: 'an upward import',
     file: 'base/bytes.ts',

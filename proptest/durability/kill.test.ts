@@ -9,38 +9,25 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Random } from '../../base/random.ts'
 import { openEngine } from '../../engine/index.ts'
 import { open } from '../../store/open.ts'
+import type { ChildProgram } from '../child-program.ts'
+import { buildChildProgram } from '../child-program.ts'
 import { effort, seed } from '../effort.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-
 let place: string
-let program: string
+let program: ChildProgram
 
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'revbolt-kill-'))
-  // Where it finds the packages that are not put into it.
-  program = join(ROOT, 'node_modules', '.cache', `kill-child-${process.pid}.mjs`)
-  // One file starts ten times as fast as the sources do.
-  await build({
-    entryPoints: [fileURLToPath(new URL('./kill-child.ts', import.meta.url))],
-    outfile: program,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    logLevel: 'error',
-  })
+  program = await buildChildProgram(new URL('./kill-child.ts', import.meta.url))
 })
 
 afterAll(() => {
   rmSync(place, { recursive: true, force: true })
-  rmSync(program, { force: true })
+  program[Symbol.dispose]()
 })
 
 /** What the children have said so far. */
@@ -60,9 +47,13 @@ class Told {
 
 /** Starts a child, listens, and kills it after so many lines or milliseconds. */
 async function killOne(directory: string, told: Told, random: Random): Promise<void> {
-  const child: ChildProcess = spawn(process.execPath, [program, directory, `${random.u32()}`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [program.path, directory, `${random.u32()}`],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const { stdout } = child
   if (stdout === null) throw new Error('a child has an output')
   const ended = new Promise<void>((resolve, reject) => {

@@ -1,0 +1,28 @@
+/** The definition of linearizability as it stands, for small histories: every order is tried. */
+
+import type { Operation, Specification } from './checker.ts'
+
+export function isLinearizable<State, Call, Answer>(
+  specification: Specification<State, Call, Answer>,
+  operations: readonly Operation<Call, Answer>[],
+): boolean {
+  return canEnd(specification, operations, specification.initial)
+}
+
+/** Whether what is left can follow `state`. */
+function canEnd<State, Call, Answer>(
+  specification: Specification<State, Call, Answer>,
+  left: readonly Operation<Call, Answer>[],
+  state: State,
+): boolean {
+  if (left.every((one) => one.answeredAt === Infinity)) return true
+  for (const one of left) {
+    // Something else was over before it was called.
+    if (left.some((other) => other.answeredAt < one.calledAt)) continue
+    const after = specification.step(state, one.call, one.answer)
+    if (after === undefined) continue
+    const rest = left.filter((other) => other !== one)
+    if (canEnd(specification, rest, after)) return true
+  }
+  return false
+}
