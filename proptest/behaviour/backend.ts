@@ -31,6 +31,8 @@ export interface Supports {
   readonly scanPinsAtCall: boolean
   /** Calls made one after the other without waiting take effect in that order. */
   readonly ordersCalls: boolean
+  /** `close()` gives watches what was acknowledged before it; else they may end a little earlier. */
+  readonly closeDrainsWatches: boolean
   /** The sizes of `status()` hold what was acknowledged, not what was written a while ago. */
   readonly sizesAtOnce: boolean
   /** A watch that asks for progress is told how far it has come as soon as it has caught up. */

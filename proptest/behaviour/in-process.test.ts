@@ -19,6 +19,7 @@ const supports: Supports = {
   decodesBeforeWriting: true,
   scanPinsAtCall: true,
   ordersCalls: true,
+  closeDrainsWatches: true,
   sizesAtOnce: true,
   progressAtOnce: true,
   openEndedDuplicates: true,

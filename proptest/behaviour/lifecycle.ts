@@ -152,9 +152,10 @@ function closeCases(backend: Backend): void {
         refused.map(() => true),
       )
       if (!backend.supports.reopen) return
-      const last = results.findLastIndex((result) => result.status === 'fulfilled')
+      const done = results.flatMap(({ status }, i) => (status === 'fulfilled' ? [`${i + 1}`] : []))
+      const last = backend.supports.ordersCalls ? done.slice(-1) : done
       const again = await reopened(opened)
-      expect((await again.get('a'))?.value).toBe(last < 0 ? undefined : String(last + 1))
+      expect(last.length === 0 ? [undefined] : last).toContain((await again.get('a'))?.value)
     })
   })
 }

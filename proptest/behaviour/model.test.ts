@@ -16,6 +16,7 @@ const backend: Backend = {
     decodesBeforeWriting: true,
     scanPinsAtCall: true,
     ordersCalls: true,
+    closeDrainsWatches: true,
     sizesAtOnce: true,
     progressAtOnce: true,
     openEndedDuplicates: true,

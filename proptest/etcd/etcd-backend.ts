@@ -84,6 +84,7 @@ export function etcdBackend(pool: EtcdPool): Backend {
       decodesBeforeWriting: false,
       scanPinsAtCall: false,
       ordersCalls: false,
+      closeDrainsWatches: false,
       sizesAtOnce: false,
       progressAtOnce: false,
       openEndedDuplicates: false,

@@ -6,6 +6,7 @@
  */
 
 import { execFile, spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -16,6 +17,13 @@ const runFile = promisify(execFile)
 const START_ATTEMPTS = 1000
 const START_PAUSE_MS = 10
 const CALL_TIMEOUT_MS = 10_000
+/** Of what it says, the end is kept. */
+const SAID_MAX = 4000
+const PORT_MIN = 10_000
+const PORT_END = 32_000
+const PORT_ATTEMPTS = 100
+/** How often it is tried with other ports. */
+const LAUNCHES_MAX = 5
 
 function isMissing(program: string): boolean {
   return spawnSync(program, ['--help'], { stdio: 'ignore' }).error !== undefined
@@ -43,15 +51,26 @@ export async function runEtcdctl(...args: readonly string[]): Promise<void> {
   await runFile('etcdctl', [...args], { env, timeout: CALL_TIMEOUT_MS })
 }
 
+/**
+ * A port that nobody listens on, below those that the system gives to connections: one of those is
+ * somebody's again before etcd has come up.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (typeof address !== 'object' || address === null) throw new Error('etcd: no port')
-  return address.port
+  for (let attempt = 1; ; attempt++) {
+    const server = createServer()
+    try {
+      server.listen(randomInt(PORT_MIN, PORT_END), '127.0.0.1')
+      await once(server, 'listening')
+    } catch (error) {
+      if (attempt === PORT_ATTEMPTS) throw error
+      continue
+    }
+    const address = server.address()
+    server.close()
+    await once(server, 'close')
+    if (typeof address !== 'object' || address === null) throw new Error('etcd: no port')
+    return address.port
+  }
 }
 
 /** A running etcd. */
@@ -70,6 +89,17 @@ export async function startEtcd(
   directory: string,
   more: readonly string[] = [],
 ): Promise<EtcdServer> {
+  for (let launch = 1; ; launch++) {
+    try {
+      return await launchEtcd(directory, more)
+    } catch (error) {
+      const isPortTaken = error instanceof Error && error.message.includes('address already in use')
+      if (!isPortTaken || launch === LAUNCHES_MAX) throw error
+    }
+  }
+}
+
+async function launchEtcd(directory: string, more: readonly string[]): Promise<EtcdServer> {
   const url = `http://127.0.0.1:${await freePort()}`
   const peer = `http://127.0.0.1:${await freePort()}`
   const child = spawn(
@@ -82,9 +112,13 @@ export async function startEtcd(
       ...['--heartbeat-interval', '70', '--election-timeout', '700'],
       ...more,
     ],
-    { stdio: 'ignore' },
+    { stdio: ['ignore', 'ignore', 'pipe'] },
   )
   const ended = once(child, 'close')
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = `${said}${chunk.toString()}`.slice(-SAID_MAX)
+  })
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM')
     await ended
@@ -97,7 +131,7 @@ export async function startEtcd(
     await untilAnswering(url, () => child.exitCode)
   } catch (error) {
     await stop()
-    throw error
+    throw new Error(`etcd: ${said}`, { cause: error })
   }
   return { url, ctl, stop }
 }
