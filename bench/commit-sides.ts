@@ -12,6 +12,7 @@ import type * as storeModule from '../index.ts'
 import type { CommitCommand, CommitSide } from './commit-protocol.ts'
 import { fillAtOnce } from './committer.ts'
 import type { Committer, Entry, Make } from './committer.ts'
+import { makeEngine } from './engine-committer.ts'
 import { loadBuilt } from './library.ts'
 
 const FLOOR_FILE_SIZE = 16 * 1024 * 1024
@@ -123,6 +124,7 @@ const MAKERS: Readonly<Record<Exclude<CommitSide, 'bbolt'>, Make>> = {
   'floor-lane': makeLaneFloor,
   'revbolt-sync': makeRevbolt,
   revbolt: makeRevbolt,
+  engine: makeEngine,
   sqlite: peer('sqlite'),
   lmdb: peer('lmdb'),
   'lmdb-plain': peer('lmdb'),

@@ -28,6 +28,9 @@ const TARGETS: readonly Target[] = [
   { own: 'revbolt-sync', callers: 1, peers: ['floor-blocking'], ratio: 0.8 },
   { own: 'revbolt', callers: 1, peers: ['floor-pool', 'floor-lane'], ratio: 0.8 },
   { own: 'revbolt', callers: 1, peers: ['bbolt'], ratio: 1.3 },
+  { own: 'revbolt', callers: 1, peers: ['engine'], ratio: 0.7 },
+  { own: 'revbolt', callers: 64, peers: ['engine'], ratio: 0.7 },
+  { own: 'revbolt', callers: 1000, peers: ['engine'], ratio: 0.7 },
   { own: 'revbolt', callers: 64, peers: ['bbolt'], ratio: 3 },
   { own: 'revbolt', callers: 1000, peers: ['bbolt'], ratio: 2 },
 ]
