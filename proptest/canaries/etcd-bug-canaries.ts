@@ -1,0 +1,261 @@
+/**
+ * etcd's past bugs, brought back one by one: see docs/etcd-bugs.md. registry.ts says what a row is.
+ */
+
+import type { Canary } from './registry.ts'
+
+const at = (file: string): string => `proptest/etcd-bugs/${file}.test.ts`
+
+const TAIL_IS_DAMAGE =
+  '  const isWhole = rest.end === offset\n' +
+  "  return { damage: isWhole ? why : 'it is not whole', sizeBytes: rest.end - offset }\n"
+
+export const ETCD_BUG_CANARIES: readonly Canary[] = [
+  {
+    name: 'etcd #13766: the first entry behind a checkpoint passed over',
+    file: 'engine/open-logged.ts',
+    find: 'if (txid <= this.#core.head.txid) continue',
+    replace: 'if (txid <= this.#core.head.txid + 1) continue',
+    test: at('crash'),
+    testName: '#13766 no entry is skipped',
+  },
+  {
+    name: 'etcd #14370: a write acknowledged while its record is on its way',
+    file: 'store/group-queue.ts',
+    find: '    void durable\n      .then(',
+    replace: '    void Promise.resolve()\n      .then(',
+    test: at('crash'),
+    testName: '#14370 what is acknowledged or shown',
+  },
+  {
+    name: 'etcd #14685: the file of a defragmentation ahead of what its log knows',
+    file: 'engine/checkpoint.ts',
+    find: "    yield 'log'\n",
+    replace: '',
+    test: at('crash'),
+    testName: '#14685 a crash while pages are moved',
+  },
+  {
+    name: 'etcd #11613: a segment begun over what stood under its temporary name',
+    file: 'wal/recovery.ts',
+    find: '  removeTemporaries(disk, directory)\n  const { end }',
+    replace: '  const { end }',
+    test: at('crash'),
+    testName: '#11613 what a crash has left',
+  },
+  {
+    name: 'etcd #11613: an import into the stale half of another one',
+    file: 'engine/copy.ts',
+    find: '  if (disk.exists(partial)) disk.remove(partial)\n  try',
+    replace: '  try',
+    test: at('crash'),
+    testName: '#11613 an import that was cut short',
+  },
+  {
+    name: 'etcd #15220: progress told of the newest revision, not of what was delivered',
+    file: 'watch/watch-hub.ts',
+    find: '    const { position } = this.#synced\n',
+    replace: '    const position = this.#revision\n',
+    test: at('watch'),
+    testName: '#15220 progress is never ahead',
+  },
+  {
+    name: 'etcd #15271: how far a watcher has come forgotten when it comes back',
+    file: 'watch/watch-hub.ts',
+    find: 'if (watcher.front === undefined && !this.#waiting.has(watcher)) this.#place(watcher)',
+    replace:
+      'if (watcher.front !== undefined || this.#waiting.has(watcher)) return\n' +
+      '        watcher.next--\n        this.#place(watcher)',
+    test: at('watch'),
+    testName: '#15271 a watcher that was left behind',
+  },
+  {
+    name: 'etcd #17247: the events of a transaction kept and given out again',
+    file: 'mvcc/event-reader.ts',
+    find: 'complete.push(selected)\n    this.#partial = []\n',
+    replace: 'complete.push(selected)\n',
+    test: at('watch'),
+    testName: '#17247 a transaction',
+  },
+  {
+    name: 'etcd #17529: a starved watcher moved on behind a compaction, and not told',
+    file: 'watch/watch-hub.ts',
+    find: '      watcher.fail(new CompactedError(watcher.next, compacted))\n      return\n',
+    replace: '      watcher.next = compacted\n',
+    test: at('watch'),
+    testName: '#17529 a starved watcher',
+  },
+  {
+    name: 'etcd #17780: the revision taken from the last row alone',
+    file: 'mvcc/restore.ts',
+    find: 'Math.max(FIRST_REVISION, last.main, compacted)',
+    replace: 'Math.max(FIRST_REVISION, last.main)',
+    test: at('compaction'),
+    testName: '#17780 nor where the compaction removes',
+  },
+  {
+    name: 'etcd #18089: the delete at the compacted revision compacted away',
+    file: 'mvcc/compaction.ts',
+    find: 'if (isTombstone && main < through) doomed',
+    replace: 'if (isTombstone) doomed',
+    test: at('compaction'),
+    testName: '#18089 a watch from the compacted revision',
+  },
+  {
+    name: 'etcd #19179: a delete compacted away once nothing of its key is before it',
+    file: 'mvcc/compaction.ts',
+    find:
+      '    if (index.before(key, main, sub, state)) doomed.push(rowKeyOf(state))\n' +
+      '    if (isTombstone && main < through) doomed',
+    replace:
+      '    const isLater = index.before(key, main, sub, state)\n' +
+      '    if (isLater) doomed.push(rowKeyOf(state))\n' +
+      '    if (isTombstone && (main < through || !isLater)) doomed',
+    test: at('compaction'),
+    testName: '#19179 nor does a compaction',
+  },
+  {
+    name: 'etcd #18667: a range of a transaction looked at only when it is its turn',
+    file: 'mvcc/write-txn.ts',
+    find: '        checkRevision(step.revision, this.#before, this.#mvcc.scheduledRevision)\n',
+    replace: '',
+    test: at('txn'),
+    testName: '#18667 #21432 a transaction',
+  },
+  {
+    name: 'etcd #21432: what a nested transaction asks for checked when it runs',
+    file: 'mvcc/write-txn.ts',
+    find: "      if (step.type === 'path') this.#checkPath(step)\n      else if",
+    replace: '      if',
+    test: at('txn'),
+    testName: '#18667 #21432 a transaction',
+  },
+  {
+    name: 'etcd #20221: events before the start of a watch that lies ahead',
+    file: 'watch/front.ts',
+    find: ' || event.revision < watcher.next',
+    replace: '',
+    test: at('watch'),
+    testName: '#20221 a watch from a future revision',
+  },
+  {
+    name: 'etcd #20221: progress before the start of a watch that lies ahead',
+    file: 'watch/watcher.ts',
+    find: '    this.told = next - 1\n',
+    replace: '    this.told = 0\n',
+    test: at('watch'),
+    testName: '#20221 a watch from a future revision',
+  },
+  {
+    name: 'etcd #20271: pages moved into what an open handle reads',
+    file: 'engine/core.ts',
+    find: '    for (const reader of this.readers) pins.push(reader.id)\n',
+    replace: '',
+    test: at('succession'),
+    testName: '#20271 handles opened before',
+  },
+  {
+    name: 'etcd #18055: a checkpoint begun while another is under way',
+    file: 'snapshot/checkpointer.ts',
+    find: '    while (this.#running !== undefined) await this.#settled()\n',
+    replace: '',
+    test: at('succession'),
+    testName: '#18055 long jobs in quick succession',
+  },
+  {
+    name: 'etcd #9935: a lease that was taken for due no longer in the heap',
+    file: 'lease/expiry-queue.ts',
+    find: '      entry.heapMs = againMs\n      this.#sink(0)\n',
+    replace: '      this.#pop()\n',
+    test: at('lease'),
+    testName: '#9935 #10686 every lease ends',
+  },
+  {
+    name: 'etcd #10686: a lease renewed as it is taken for due no longer in the heap',
+    file: 'lease/expiry-queue.ts',
+    find: '      entry.heapMs = againMs\n      this.#sink(0)\n',
+    replace: '      this.#pop()\n',
+    test: at('lease'),
+    testName: '#10686 nor is a lease lost',
+  },
+  {
+    name: 'etcd #9360: all leases that are due ended before anything else is written',
+    file: 'store/leases.ts',
+    find: 'lessor.takeDue(BATCH_SIZE)',
+    replace: 'lessor.takeDue(Infinity)',
+    test: at('lease'),
+    testName: '#9360 leases that end together',
+  },
+  {
+    name: 'etcd #15247: a renewal answered by a store that can write nothing',
+    file: 'store/group-queue.ts',
+    find: '        this.#follow(ran, this.#durable)\n        tx.rollback()\n',
+    replace: '        this.#follow(ran, Promise.resolve())\n        tx.rollback()\n',
+    test: at('lease'),
+    testName: '#15247 #12528 a stuck disk',
+  },
+  {
+    name: 'etcd #12528: leases that end by the clock on the wall',
+    file: 'lease/lessor.ts',
+    find: 'this.#clock.monotonicMs() - this.#startedMs',
+    replace: 'this.#clock.wallMs() - 1_700_000_000_000',
+    test: at('lease'),
+    testName: '#15247 #12528 a jump of the clock',
+  },
+  {
+    name: 'etcd #11408: a lock taken without a look whether its place is still there',
+    file: 'store/recipes/line.ts',
+    find: "if (own?.type !== 'get' || own.kv?.createRevision !== created) throw isGone(key)",
+    replace: 'void own',
+    test: at('lease'),
+    testName: '#11408 a lock whose session',
+  },
+  {
+    name: 'etcd #11496: a watch from now on that begins with what is there',
+    file: 'watch/watch-hub.ts',
+    find: 'request.startRevision === 0 ? this.#revision + 1',
+    replace: 'request.startRevision === 0 ? this.#revision',
+    test: at('watch'),
+    testName: '#11496 a watch from now on',
+  },
+  {
+    name: 'etcd #17230: a range that sees no delete of its own transaction',
+    file: 'mvcc/write-txn.ts',
+    find: 'request.revision === 0 ? this.revision : request.revision\n    return new',
+    replace: 'request.revision === 0 ? this.#before : request.revision\n    return new',
+    test: at('txn'),
+    testName: '#17230 a delete is seen',
+  },
+  {
+    name: 'bbolt #14211: a page that is free counted as pending still',
+    file: 'engine/freelist.ts',
+    find: '    this.#pendingSet.delete(pgid)\n    this.addFree(pgid)\n',
+    replace: '    this.addFree(pgid)\n',
+    test: at('crash'),
+    testName: 'bbolt #14211 #17084',
+  },
+  {
+    name: 'bbolt #18096: a meta that leads to pages which were never written',
+    file: 'engine/checkpoint.ts',
+    find: "      this.#written = []\n      yield 'data'\n",
+    replace: '      this.#written = []\n',
+    test: at('crash'),
+    testName: 'bbolt #18096 #16596 #10722',
+  },
+  {
+    name: 'etcd #11220: a last frame that is not whole taken for damage',
+    file: 'wal/replay.ts',
+    find: '  return { damage: why, sizeBytes: rest.end - offset }\n',
+    replace: TAIL_IS_DAMAGE,
+    test: at('log'),
+    testName: 'a tail zeroed from any byte on',
+  },
+  {
+    name: 'etcd #6191: a store refused for the last frame of its log',
+    file: 'wal/replay.ts',
+    find: '  return { damage: why, sizeBytes: rest.end - offset }\n',
+    replace: TAIL_IS_DAMAGE,
+    test: at('log'),
+    testName: 'nor is the store that it belongs to',
+  },
+]
