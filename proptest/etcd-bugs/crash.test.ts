@@ -121,7 +121,7 @@ async function thinned(disk: MemoryDisk, random: Random): Promise<void> {
   await store.close()
 }
 
-/** Defragments while others write; `again` more of the same, and other long work, beside it. */
+/** Opens a store, and defragments it while others write. */
 async function defragmentBesideWrites(
   disk: MemoryDisk,
   told: Told,
