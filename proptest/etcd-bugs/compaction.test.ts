@@ -13,8 +13,8 @@ import type { BuiltLocalStore } from '../../store/types.ts'
 import { effort, seed } from '../effort.ts'
 import { DB, Told, cutEverywhere, openStore, settled } from './bug-store.ts'
 
-const CASES = effort({ smoke: 1, ci: 6, soak: 1000 })
-const CUTS = effort({ smoke: 30, ci: 60, soak: 400 })
+const CASES = effort({ smoke: 1, ci: 3, soak: 1000 })
+const CUTS = effort({ smoke: 25, ci: 40, soak: 400 })
 
 const randomOf = (bug: number, number: number): Random =>
   new Random((seed >>> 0) + bug * 1000 + number)

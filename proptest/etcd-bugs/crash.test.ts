@@ -13,8 +13,8 @@ import { effort, seed } from '../effort.ts'
 import { claimSound } from '../space/space-life.ts'
 import { DATA, DB, Told, chronicle, cutEverywhere, openStore, writeTurns } from './bug-store.ts'
 
-const CASES = effort({ smoke: 1, ci: 6, soak: 1000 })
-const CUTS = effort({ smoke: 25, ci: 40, soak: 400 })
+const CASES = effort({ smoke: 1, ci: 3, soak: 1000 })
+const CUTS = effort({ smoke: 20, ci: 40, soak: 400 })
 
 /** A generator of its own for each case and bug. */
 const randomOf = (bug: number, number: number): Random =>

@@ -13,7 +13,7 @@ import { effort, seed } from '../effort.ts'
 import { DIRECTORY, groupOf, openTestLog, recover, sameGroups } from '../wal/fixture.ts'
 import { DATA, chronicle, openStore, writeTurns } from './bug-store.ts'
 
-const CASES = effort({ smoke: 1, ci: 6, soak: 500 })
+const CASES = effort({ smoke: 1, ci: 3, soak: 500 })
 
 /** Where each group's frame ends. */
 function endsOf(groups: readonly ReturnType<typeof groupOf>[]): number[] {

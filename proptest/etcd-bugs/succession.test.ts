@@ -16,7 +16,7 @@ import { effort, seed } from '../effort.ts'
 import { claimSound } from '../space/space-life.ts'
 import { DATA, DB, openStore } from './bug-store.ts'
 
-const CASES = effort({ smoke: 6, ci: 60, soak: 3000 })
+const CASES = effort({ smoke: 4, ci: 24, soak: 3000 })
 /** So little that what a view reads is read from the file. */
 const SPARING = { cacheBytes: 100_000 }
 

@@ -139,7 +139,7 @@ function standing({ mvcc, lessor, engine }: Core): unknown {
 
 test(`#18667 #21432 a transaction that can't be done whole has written nothing, seed ${seed}`, async () => {
   const random = new Random(seed >>> 0)
-  const cases = effort({ smoke: 100, ci: 1000, soak: 100_000 })
+  const cases = effort({ smoke: 100, ci: 500, soak: 100_000 })
   const met = { refused: 0, notInTheWay: 0 }
   for (let done = 0; !isEnough(done, cases, met); done++) {
     const core = await begin()

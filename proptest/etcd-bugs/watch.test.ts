@@ -16,7 +16,7 @@ import type { Command } from '../watch/history.ts'
 import { WatchedStore, settle } from '../watch/watched-store.ts'
 import { openStore } from './bug-store.ts'
 
-const RUNS = effort({ smoke: 60, ci: 500, soak: 50_000 })
+const RUNS = effort({ smoke: 60, ci: 300, soak: 50_000 })
 /** Fewer runs may miss a kind of case by chance. */
 const IS_LONG = RUNS >= 50
 
