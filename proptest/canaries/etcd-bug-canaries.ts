@@ -70,6 +70,14 @@ export const ETCD_BUG_CANARIES: readonly Canary[] = [
     testName: '#15271 a watcher that was left behind',
   },
   {
+    name: 'etcd #15271: a batch that says less than it holds to who resumes behind it',
+    file: 'watch/front.ts',
+    find: '    const revision = this.position\n',
+    replace: '    const revision = this.position - 1\n',
+    test: at('watch'),
+    testName: '#15271 nor is one that resumes',
+  },
+  {
     name: 'etcd #17247: the events of a transaction kept and given out again',
     file: 'mvcc/event-reader.ts',
     find: 'complete.push(selected)\n    this.#partial = []\n',
