@@ -17,6 +17,7 @@
  */
 
 import { CLI_CANARIES } from './cli-canaries.ts'
+import { ETCD_BUG_CANARIES } from './etcd-bug-canaries.ts'
 import { ETCD_CANARIES } from './etcd-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
 import { LINEARIZABILITY_CANARIES } from './linearizability-canaries.ts'
@@ -48,6 +49,7 @@ export const CANARIES: readonly Canary[] = [
   ...RECIPE_CANARIES,
   ...SPACE_CANARIES,
   ...ETCD_CANARIES,
+  ...ETCD_BUG_CANARIES,
   ...LEASE_CANARIES,
   ...OWNER_CANARIES,
   ...WATCH_CANARIES,

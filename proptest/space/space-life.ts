@@ -213,7 +213,7 @@ function openForm(disk: MemoryDisk, form: SpaceForm): Promise<BuiltLocalStore> {
   return openOn(disk, DATA, options, tuning)
 }
 
-async function claimSound(disk: MemoryDisk): Promise<void> {
+export async function claimSound(disk: MemoryDisk): Promise<void> {
   for (const generation of ['newest', 'previous'] as const) {
     const engine = await openEngine(DB, { disk: disk.clone(), readOnly: true, generation })
     deepEqual(engine.check().findings, [], `${generation} generation`)
