@@ -16,7 +16,6 @@ export { VERSION } from './store/version.ts'
 export { CompactedError, CorruptionError, ERROR_CODES, KvError, isKvError } from './base/errors.ts'
 export type { DamagePlace, ErrorCode, KvErrorOptions, Outcome } from './base/errors.ts'
 export type {
-  BuiltEncoding,
   BuiltLocalStore,
   BuiltOpenOptions,
   BuiltStore,

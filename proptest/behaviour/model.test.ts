@@ -1,5 +1,5 @@
 /** The model holds to the suite that it is the oracle of. */
-import type { BuiltEncoding } from '../../store/types.ts'
+import type { Encoding } from '../../store/types/encoding.ts'
 import { Model } from '../model/model.ts'
 import { openModelStore } from '../model/model-store.ts'
 import type { Backend, Opened, ReopenOptions, StoreOf } from './backend.ts'
@@ -21,7 +21,7 @@ const backend: Backend = {
     openEndedDuplicates: true,
     properties: true,
   },
-  async open<E extends BuiltEncoding>(encoding: E): Promise<Opened<E>> {
+  async open<E extends Encoding>(encoding: E): Promise<Opened<E>> {
     const model = new Model()
     let store = openModelStore(model, { encoding })
     return {

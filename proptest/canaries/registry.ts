@@ -17,6 +17,7 @@
  */
 
 import { CLI_CANARIES } from './cli-canaries.ts'
+import { ENCODING_CANARIES } from './encoding-canaries.ts'
 import { ETCD_CANARIES } from './etcd-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
 import { LOG_CANARIES } from './log-canaries.ts'
@@ -47,6 +48,7 @@ export const CANARIES: readonly Canary[] = [
   ...RECIPE_CANARIES,
   ...SPACE_CANARIES,
   ...ETCD_CANARIES,
+  ...ENCODING_CANARIES,
   ...LEASE_CANARIES,
   ...OWNER_CANARIES,
   ...WATCH_CANARIES,
