@@ -5,6 +5,7 @@
  */
 
 export { open } from './store/open.ts'
+export { namespace } from './store/namespace.ts'
 export { importEtcd } from './store/etcd-import.ts'
 export { compare, del, get, put, range, txnOp } from './store/op.ts'
 export type { Comparing } from './store/op.ts'

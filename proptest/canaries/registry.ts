@@ -23,6 +23,7 @@ import { LEASE_CANARIES } from './lease-canaries.ts'
 import { LOG_CANARIES } from './log-canaries.ts'
 import { LOGGED_CANARIES } from './logged-canaries.ts'
 import { MVCC_CANARIES } from './mvcc-canaries.ts'
+import { NAMESPACE_CANARIES } from './namespace-canaries.ts'
 import { OWNER_CANARIES } from './owner-canaries.ts'
 import { RECIPE_CANARIES } from './recipe-canaries.ts'
 import { SPACE_CANARIES } from './space-canaries.ts'
@@ -50,6 +51,7 @@ export const CANARIES: readonly Canary[] = [
   ...ETCD_CANARIES,
   ...ENCODING_CANARIES,
   ...LEASE_CANARIES,
+  ...NAMESPACE_CANARIES,
   ...OWNER_CANARIES,
   ...WATCH_CANARIES,
   ...CLI_CANARIES,

@@ -51,7 +51,7 @@ const WORKSHOPS: readonly string[] = ['proptest', 'bench', 'interop', '.ci']
 /** Package → the rooms whose shipped files may load it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'fs-ext': ['disk'],
-  msgpackr: ['wal', 'store'],
+  msgpackr: ['wal'],
 }
 
 /** Files at the top that are not the door but tools' settings. */
