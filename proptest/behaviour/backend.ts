@@ -41,6 +41,21 @@ export interface Supports {
   readonly properties: boolean
 }
 
+/** What a store in this process supports: all of it. */
+export const EVERYTHING: Supports = {
+  nestedTxn: true,
+  reopen: true,
+  readOnly: true,
+  stableTies: true,
+  decodesBeforeWriting: true,
+  scanPinsAtCall: true,
+  ordersCalls: true,
+  sizesAtOnce: true,
+  progressAtOnce: true,
+  openEndedDuplicates: true,
+  properties: true,
+}
+
 /** The store type of an encoding. */
 export type StoreOf<E extends Encoding> = BuiltStore<Encodings[E]['value'], Encodings[E]['key']>
 

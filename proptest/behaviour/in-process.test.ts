@@ -8,22 +8,9 @@ import { MemoryDisk } from '../../disk/memory-disk.ts'
 import type { Disk } from '../../disk/disk.ts'
 import { open, openOn } from '../../store/open.ts'
 import type { Encoding } from '../../store/types/encoding.ts'
-import type { Backend, Opened, ReopenOptions, StoreOf, Supports } from './backend.ts'
+import { EVERYTHING } from './backend.ts'
+import type { Backend, Opened, ReopenOptions, StoreOf } from './backend.ts'
 import { behaviourSuite } from './suite.ts'
-
-const supports: Supports = {
-  nestedTxn: true,
-  reopen: true,
-  readOnly: true,
-  stableTies: true,
-  decodesBeforeWriting: true,
-  scanPinsAtCall: true,
-  ordersCalls: true,
-  sizesAtOnce: true,
-  progressAtOnce: true,
-  openEndedDuplicates: true,
-  properties: true,
-}
 
 /** Opens stores in `directory`; `disk` undefined: the real one. */
 async function openIn<E extends Encoding>(
@@ -53,7 +40,7 @@ async function openIn<E extends Encoding>(
 const onDisk: Backend = {
   name: 'in-process, real disk',
   // The histories run on the in-memory disk; thousands of syncs would say nothing more here.
-  supports: { ...supports, properties: false },
+  supports: { ...EVERYTHING, properties: false },
   async open<E extends Encoding>(encoding: E): Promise<Opened<E>> {
     const directory = await mkdtemp(join(tmpdir(), 'revbolt-behaviour-'))
     return await openIn({ directory, disk: undefined }, encoding)
@@ -62,7 +49,7 @@ const onDisk: Backend = {
 
 const inMemory: Backend = {
   name: 'in-process, in-memory disk',
-  supports,
+  supports: EVERYTHING,
   async open<E extends Encoding>(encoding: E): Promise<Opened<E>> {
     return await openIn({ directory: '/data', disk: new MemoryDisk() }, encoding)
   },

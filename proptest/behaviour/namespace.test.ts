@@ -16,7 +16,8 @@ import { namespace } from '../../store/namespace.ts'
 import { openOn } from '../../store/open.ts'
 import type { BuiltStore } from '../../store/types.ts'
 import type { BytesInput, Encoding } from '../../store/types/encoding.ts'
-import type { Backend, Opened, ReopenOptions, StoreOf, Supports } from './backend.ts'
+import { EVERYTHING } from './backend.ts'
+import type { Backend, Opened, ReopenOptions, StoreOf } from './backend.ts'
 import { propertyCases } from './property.ts'
 import { rangeCases } from './range.ts'
 import { behaviourSuite } from './suite.ts'
@@ -26,20 +27,6 @@ import { watchCases } from './watch.ts'
 import { watchPropertyCases } from './watch-property.ts'
 
 const PLACE = '/data'
-
-const supports: Supports = {
-  nestedTxn: true,
-  reopen: true,
-  readOnly: true,
-  stableTies: true,
-  decodesBeforeWriting: true,
-  scanPinsAtCall: true,
-  ordersCalls: true,
-  sizesAtOnce: true,
-  progressAtOnce: true,
-  openEndedDuplicates: true,
-  properties: true,
-}
 
 /** Prefixes, one behind the other, for keys that are text and for any. */
 interface Prefixes {
@@ -108,7 +95,7 @@ async function mustBeUntouched(
 function backendOf(name: string, prefixes: Prefixes): Backend {
   return {
     name,
-    supports,
+    supports: EVERYTHING,
     async open<E extends Encoding>(encoding: E): Promise<Opened<E>> {
       const parts = encoding === 'bytes' ? prefixes.bytes : prefixes.text
       const inputs = parts.map((part) => (typeof part === 'string' ? part : Uint8Array.from(part)))
