@@ -5,6 +5,7 @@
  */
 
 export { open } from './store/open.ts'
+export { namespace } from './store/namespace.ts'
 export { importEtcd } from './store/etcd-import.ts'
 export { compare, del, get, put, range, txnOp } from './store/op.ts'
 export type { Comparing } from './store/op.ts'
@@ -16,7 +17,6 @@ export { VERSION } from './store/version.ts'
 export { CompactedError, CorruptionError, ERROR_CODES, KvError, isKvError } from './base/errors.ts'
 export type { DamagePlace, ErrorCode, KvErrorOptions, Outcome } from './base/errors.ts'
 export type {
-  BuiltEncoding,
   BuiltLocalStore,
   BuiltOpenOptions,
   BuiltStore,

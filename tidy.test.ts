@@ -106,6 +106,10 @@ const CANARIES: readonly Canary[] = [
       'locks outside disk/': [{ 'engine/a.ts': "import fs from 'fs-ext'" }, /package fs-ext/],
       'a tool in shipped code': [{ 'mvcc/a.ts': "import fc from 'fast-check'" }, /fast-check/],
       'a scoped package': [{ 'store/a.ts': "import g from '@grpc/grpc-js/x'" }, /@grpc\/grpc-js$/],
+      'the package in itself': [
+        { 'store/a.ts': "import { open } from 'revbolt'" },
+        /package revbolt/,
+      ],
       'a lazy require': [{ 'base/a.ts': "const m = require('msgpackr')" }, /msgpackr/],
     },
     passed: {
@@ -114,6 +118,7 @@ const CANARIES: readonly Canary[] = [
         'disk/a.test.ts': "import { test } from 'vitest'",
         'proptest/a.ts': "import fc from 'fast-check'",
         'store/a.ts': "import { join } from 'node:path'",
+        'examples/a.ts': "import { lock } from 'revbolt/recipes'",
       },
     },
   },
@@ -172,13 +177,14 @@ const CANARIES: readonly Canary[] = [
     },
   },
   {
-    claim: 'nothing prints outside cli/ and the workshops',
+    claim: 'nothing prints outside cli/, examples/ and the workshops',
     refused: {
       console: [{ 'store/a.ts': "console.warn('x')" }, /console\.warn/],
       stdout: [{ 'store/a.ts': "process.stdout.write('x')" }, /process\.stdout/],
     },
     passed: {
       'the command': { 'cli/a.ts': "console.log('x')" },
+      'an example': { 'examples/a.ts': "console.log('x')" },
       'a comment': { 'store/a.ts': '// console.log is for cli/' },
     },
   },

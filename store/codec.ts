@@ -9,13 +9,15 @@ import { formatBytes } from '../base/bytes.ts'
 import { copyShort } from '../base/copy-range.ts'
 import { KvError } from '../base/errors.ts'
 import { decodeText, describeType, toBytes } from '../base/text.ts'
-import type { BuiltEncoding } from './types.ts'
 import type { Fields } from './fields.ts'
+import { MsgpackError, decodeMsgpack } from './msgpack-reader.ts'
+import { encodeMsgpack } from './msgpack-writer.ts'
+import type { Encoding } from './types/encoding.ts'
 
 export type OutputKey = string | Uint8Array
 
 export interface Codec {
-  readonly encoding: BuiltEncoding
+  readonly encoding: Encoding
   /** A value's bytes, owned. Throws a TypeError that begins with `name`. */
   readonly encodeValue: (value: unknown, name: string) => Uint8Array
   /** @throws {KvError} `KV_DECODE` */
@@ -51,19 +53,23 @@ const json: Codec = {
   decodeValue: decodeJson,
 }
 
-const CODECS: Readonly<Record<BuiltEncoding, Codec>> = { utf8, bytes, json }
-const ENCODINGS = ['utf8', 'bytes', 'json'] as const
+const msgpack: Codec = {
+  encoding: 'msgpack',
+  encodeValue: encodeMsgpack,
+  decodeKey: utf8.decodeKey,
+  decodeValue: decodePacked,
+}
 
-export function codecOf(encoding: BuiltEncoding): Codec {
+const CODECS: Readonly<Record<Encoding, Codec>> = { utf8, bytes, json, msgpack }
+const ENCODINGS = ['utf8', 'bytes', 'json', 'msgpack'] as const
+
+export function codecOf(encoding: Encoding): Codec {
   return CODECS[encoding]
 }
 
 /** The codec that a call names, else the store's. */
 export function readCodec(fields: Fields, fallback: Codec): Codec {
   if (!fields.has('encoding')) return fallback
-  if (fields.get('encoding') === 'msgpack') {
-    throw new TypeError(`${fields.nameOf('encoding')}: msgpack is not available in this version`)
-  }
   return CODECS[fields.mustWord('encoding', ENCODINGS)]
 }
 
@@ -87,6 +93,15 @@ function decodeJson(key: Uint8Array, value: Uint8Array): unknown {
     return decoded
   } catch (error) {
     throw undecodable(key, 'JSON', error)
+  }
+}
+
+function decodePacked(key: Uint8Array, value: Uint8Array): unknown {
+  try {
+    return decodeMsgpack(value)
+  } catch (error) {
+    if (error instanceof MsgpackError) throw undecodable(key, 'MessagePack', error)
+    throw error
   }
 }
 

@@ -140,7 +140,6 @@ describe('options', () => {
     [['x', 'utf8'], TypeError, /^options: /],
     [['x', { readonly: true }], TypeError, /^readonly: /],
     [['x', { share: true }], TypeError, /^share: /],
-    [['x', { encoding: 'msgpack' }], TypeError, /^encoding: msgpack/],
     [['x', { encoding: 'latin1' }], RangeError, /^encoding: /],
     [['x', { readOnly: 1 }], TypeError, /^readOnly: /],
     [['x', { lockTimeoutMs: -1 }], RangeError, /^lockTimeoutMs: /],

@@ -49,8 +49,8 @@ import { ReadRoots } from './read-root.ts'
 import { DurableHead } from './statistics.ts'
 import { StoreLog, readLogger } from './store-log.ts'
 import { Space } from './space.ts'
-import type { BuiltEncoding, BuiltLocalStore, BuiltOpenOptions } from './types.ts'
-import type { Encodings } from './types/encoding.ts'
+import type { BuiltLocalStore, BuiltOpenOptions } from './types.ts'
+import type { Encoding, Encodings } from './types/encoding.ts'
 
 const MAX_REQUEST_BYTES_DEFAULT = 1_572_864
 const MAX_TXN_OPS_DEFAULT = 128
@@ -100,7 +100,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
  *   write); `KV_LOG_MISMATCH` where file and log don't belong together; `KV_BAD_FILE`,
  *   `KV_BAD_VERSION`, `KV_CORRUPT`, `KV_NO_SPACE`, `KV_IO`; nothing was lost
  */
-export function open<E extends BuiltEncoding = 'utf8'>(
+export function open<E extends Encoding = 'utf8'>(
   directory: string,
   options?: BuiltOpenOptions<E>,
 ): Promise<BuiltLocalStore<Encodings[E]['value'], Encodings[E]['key']>>
@@ -124,7 +124,7 @@ export interface Tuning {
 }
 
 /** As `open`, on any disk. */
-export function openOn<E extends BuiltEncoding = 'utf8'>(
+export function openOn<E extends Encoding = 'utf8'>(
   disk: Disk,
   directory: string,
   options?: BuiltOpenOptions<E>,

@@ -70,9 +70,9 @@ export function entryMaker(codec: Codec, keysOnly: boolean): MakeResult<Entry> {
   }
 }
 
-/** An entry with the same key and value, for somebody else: where they can't be changed. */
-export function sameEntry(entry: Entry): Entry {
-  return new EntryResult(entry.key, entry.value, entry)
+/** An entry with the same value under another key, or the same: where they can't be changed. */
+export function withKey(entry: Entry, key: OutputKey): Entry {
+  return new EntryResult(key, entry.value, entry)
 }
 
 /** Gives some fields a `toJSON`. */

@@ -25,7 +25,7 @@ export interface ReadTxnRequest {
 const TXN_FIELDS: ReadonlySet<string> = new Set(['compare', 'success', 'failure'])
 const TXN_OP: ReadonlySet<string> = new Set(['type', ...TXN_FIELDS])
 /** Bounds recursion, here and in what walks the request later, whatever `maxTxnOps` allows. */
-const DEPTH_MAX = 256
+export const TXN_DEPTH_MAX = 256
 const OP_TYPES = ['put', 'get', 'range', 'delete', 'txn'] as const
 const ANY_OP: ReadonlySet<string> = new Set([
   ...PUT_OP,
@@ -93,8 +93,8 @@ function readOp(input: unknown, name: string, args: Arguments, depth: number): R
       return { request: args.delete(span, fields), shape: 'delete' }
     }
     case 'txn':
-      if (depth === DEPTH_MAX) {
-        const what = `transactions are nested deeper than ${DEPTH_MAX} levels`
+      if (depth === TXN_DEPTH_MAX) {
+        const what = `transactions are nested deeper than ${TXN_DEPTH_MAX} levels`
         throw new KvError('KV_TXN_TOO_MANY_OPS', what)
       }
       return readLists(new Fields(input, TXN_OP, place), args, depth + 1)

@@ -250,9 +250,7 @@ export interface LocalStore<V = string, K = string> extends Store<V, K> {
   defragment(options?: JobOptions): Promise<DefragmentResult>
 }
 
-/**
- * The part of `Store` that `open()` gives today. Of it, the `msgpack` encoding is refused still.
- */
+/** The part of `Store` that `open()` gives today. */
 export type BuiltStore<V = string, K = string> = Pick<
   Store<V, K>,
   | 'get'
@@ -285,11 +283,8 @@ export type BuiltLocalStore<V = string, K = string> = BuiltStore<V, K> &
     'path' | 'readOnly' | 'recovery' | 'putSync' | 'view' | 'snapshot' | 'stats' | 'defragment'
   >
 
-/** The encodings that work today. */
-export type BuiltEncoding = Exclude<Encoding, 'msgpack'>
-
 /** The options that `open()` takes today; naming another one is a TypeError. */
-export type BuiltOpenOptions<E extends BuiltEncoding = 'utf8'> = Pick<
+export type BuiltOpenOptions<E extends Encoding = 'utf8'> = Pick<
   OpenOptions<E>,
   | 'encoding'
   | 'readOnly'

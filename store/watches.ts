@@ -17,7 +17,7 @@ import { SPAN_FIELDS } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import type { OutputKey } from './codec.ts'
 import type { Fields } from './fields.ts'
-import { entryMaker, sameEntry } from './result.ts'
+import { entryMaker, withKey } from './result.ts'
 import type { Entry } from './result.ts'
 import type { Watch, WatchBatch, WatchEvent } from './types/watch.ts'
 
@@ -85,7 +85,7 @@ export class LastText {
       this.#row = row
     }
     // Never the one that is kept: a reader's own is its own.
-    return sameEntry(this.#entry)
+    return withKey(this.#entry, this.#entry.key)
   }
 }
 

@@ -8,8 +8,8 @@
 import { expect } from 'vitest'
 import type { ErrorCode } from '../../base/errors.ts'
 import { KvError } from '../../base/errors.ts'
-import type { BuiltEncoding, BuiltStore } from '../../store/types.ts'
-import type { Encodings } from '../../store/types/encoding.ts'
+import type { BuiltStore } from '../../store/types.ts'
+import type { Encoding, Encodings } from '../../store/types/encoding.ts'
 import type { KeyValue } from '../../store/types/key-value.ts'
 import type { OpResult } from '../../store/types/txn.ts'
 
@@ -43,18 +43,31 @@ export interface Supports {
   readonly properties: boolean
 }
 
+/** What a store in this process supports: all of it. */
+export const EVERYTHING: Supports = {
+  nestedTxn: true,
+  reopen: true,
+  readOnly: true,
+  stableTies: true,
+  decodesBeforeWriting: true,
+  scanPinsAtCall: true,
+  ordersCalls: true,
+  closeDrainsWatches: true,
+  sizesAtOnce: true,
+  progressAtOnce: true,
+  openEndedDuplicates: true,
+  properties: true,
+}
+
 /** The store type of an encoding. */
-export type StoreOf<E extends BuiltEncoding> = BuiltStore<
-  Encodings[E]['value'],
-  Encodings[E]['key']
->
+export type StoreOf<E extends Encoding> = BuiltStore<Encodings[E]['value'], Encodings[E]['key']>
 
 export interface ReopenOptions {
   readonly readOnly?: boolean
 }
 
 /** An open store and what belongs to it. */
-export interface Opened<E extends BuiltEncoding = 'utf8'> {
+export interface Opened<E extends Encoding = 'utf8'> {
   readonly store: StoreOf<E>
   /** Closes the store and opens the same data anew. Only where `supports.reopen`. */
   reopen?(options?: ReopenOptions): Promise<StoreOf<E>>
@@ -68,7 +81,7 @@ export interface Backend {
   /** Whether UPDATE_GOLDEN=1 takes the golden scripts' outcome from this backend; one does. */
   readonly writesGolden?: boolean
   /** Opens a store that nothing was ever written to (revision 1), with etcd's default limits. */
-  open<E extends BuiltEncoding>(encoding: E): Promise<Opened<E>>
+  open<E extends Encoding>(encoding: E): Promise<Opened<E>>
 }
 
 /** Runs `fn` on a new store of text, which is closed and removed whatever happens. */
@@ -79,7 +92,7 @@ export async function withStore(
   await withEncoding(backend, 'utf8', fn)
 }
 
-export async function withEncoding<E extends BuiltEncoding>(
+export async function withEncoding<E extends Encoding>(
   backend: Backend,
   encoding: E,
   fn: (store: StoreOf<E>, opened: Opened<E>) => Promise<void>,

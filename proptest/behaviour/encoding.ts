@@ -288,7 +288,78 @@ function refusedJsonCases(backend: Backend): void {
     })
   })
 
+  msgpackCases(backend)
   perCallCases(backend)
+}
+
+/** What each is as MessagePack, so that any program can read it. */
+const PACKED: readonly (readonly [unknown, string])[] = [
+  [{ n: 1, list: ['é', null, true] }, '82a16e01a46c69737493a2c3a9c0c3'],
+  [-0, 'cb8000000000000000'],
+  [Number.NaN, 'cb7ff8000000000000'],
+  [2 ** 32, 'cb41f0000000000000'],
+  [1n, 'd30000000000000001'],
+  [2n ** 64n - 1n, 'cfffffffffffffffff'],
+  [new Date(1_500), 'd7ff7735940000000001'],
+  [[undefined], '91d40000'],
+  [new Uint8Array([0, 255]), 'c40200ff'],
+]
+
+function msgpackCases(backend: Backend): void {
+  test('msgpack gives back what went in, and stores plain MessagePack', async () => {
+    await withEncoding(backend, 'msgpack', async (store) => {
+      for (const [value, packed] of PACKED) {
+        await store.put('a', value)
+        expect((await store.get('a'))?.value).toStrictEqual(value)
+        const stored = await store.get('a', { encoding: 'bytes' })
+        expect(Buffer.from(stored?.value ?? []).toString('hex')).toBe(packed)
+      }
+      const { succeeded } = await store.txn({
+        compare: [compare('a').value('=', new Uint8Array([0, 255]))],
+        success: [put('b', { at: new Date(0) })],
+      })
+      expect([succeeded, (await store.get('b'))?.value]).toEqual([true, { at: new Date(0) }])
+    })
+  })
+
+  test('msgpack refuses what would not come out as it went in, and writes nothing', async () => {
+    await withEncoding(backend, 'msgpack', async (store) => {
+      const cycle: unknown[] = []
+      cycle.push({ cycle })
+      const refused = [
+        ...[undefined, (): void => {}, Symbol('x'), 2n ** 64n, -(2n ** 63n) - 1n],
+        ...['\ud800', { '\ud800': 1 }, new Date(Number.NaN), new Map(), new Set(), /x/u],
+        ...[new Error('x'), new Float64Array(1), new ArrayBuffer(1), Object.create({}), cycle],
+      ]
+      for (const value of refused) {
+        for (const given of value === cycle ? [value] : [value, [{ value }]]) {
+          // Inside of something, undefined is a value.
+          if (given !== value && value === undefined) continue
+          const error = await refusalOf(() => store.put('a', given))
+          expect(error).toBeInstanceOf(TypeError)
+          expect(String(error)).toMatch(/^TypeError: value: /)
+        }
+      }
+      const error = await refusalOf(() => store.txn({ success: [put('b', 1), put('a', /x/u)] }))
+      expect(String(error)).toMatch(/^TypeError: success\[1\]\.value: /)
+      expect(await store.get('a')).toBeUndefined()
+    })
+  })
+
+  test('msgpack is KV_DECODE where the bytes are no MessagePack, or not one value', async () => {
+    await withEncoding(backend, 'msgpack', async (store) => {
+      for (const hex of ['', 'c1', '92c0', 'c0c0', 'a1ff', 'd40000', 'd4017f', 'dfffffffff']) {
+        const bytes = new Uint8Array(Buffer.from(hex, 'hex'))
+        await store.put('odd', bytes, { encoding: 'bytes' })
+        const error = await expectCode('KV_DECODE', () => store.get('odd'))
+        expect(error.message).toContain('odd')
+        expect((await store.get('odd', { encoding: 'bytes' }))?.value).toEqual(bytes)
+      }
+      const key = new Uint8Array([0xff])
+      await store.put(key, 1)
+      await expectCode('KV_DECODE', () => store.get(key))
+    })
+  })
 }
 
 function perCallCases(backend: Backend): void {
@@ -305,6 +376,11 @@ function perCallCases(backend: Backend): void {
       expect(replaced.previous?.value).toEqual({ n: 1 })
       const { results } = await store.txn({ success: [get('a')] }, { encoding: 'json' })
       expect(results.map((result) => briefResult(result))).toEqual(['get a=[2] c2 m3 v2'])
+      const packed = await store.put('b', 1n, { encoding: 'msgpack' })
+      expect((await store.get('b', { encoding: 'msgpack' }))?.value).toBe(1n)
+      await expectCode('KV_DECODE', () => store.get('b', { encoding: 'json' }))
+      await store.delete('b')
+      expect(packed.previous).toBeUndefined()
       const deleted = await store.delete('a', { encoding: 'json', previous: true })
       expect(deleted.previous.map((kv) => kv.value)).toEqual([[2]])
     })

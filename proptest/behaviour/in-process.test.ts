@@ -7,27 +7,13 @@ import { join } from 'node:path'
 import { MemoryDisk } from '../../disk/memory-disk.ts'
 import type { Disk } from '../../disk/disk.ts'
 import { open, openOn } from '../../store/open.ts'
-import type { BuiltEncoding } from '../../store/types.ts'
-import type { Backend, Opened, ReopenOptions, StoreOf, Supports } from './backend.ts'
+import type { Encoding } from '../../store/types/encoding.ts'
+import { EVERYTHING } from './backend.ts'
+import type { Backend, Opened, ReopenOptions, StoreOf } from './backend.ts'
 import { behaviourSuite } from './suite.ts'
 
-const supports: Supports = {
-  nestedTxn: true,
-  reopen: true,
-  readOnly: true,
-  stableTies: true,
-  decodesBeforeWriting: true,
-  scanPinsAtCall: true,
-  ordersCalls: true,
-  closeDrainsWatches: true,
-  sizesAtOnce: true,
-  progressAtOnce: true,
-  openEndedDuplicates: true,
-  properties: true,
-}
-
 /** Opens stores in `directory`; `disk` undefined: the real one. */
-async function openIn<E extends BuiltEncoding>(
+async function openIn<E extends Encoding>(
   place: { readonly directory: string; readonly disk: Disk | undefined },
   encoding: E,
 ): Promise<Opened<E>> {
@@ -54,8 +40,8 @@ async function openIn<E extends BuiltEncoding>(
 const onDisk: Backend = {
   name: 'in-process, real disk',
   // The histories run on the in-memory disk; thousands of syncs would say nothing more here.
-  supports: { ...supports, properties: false },
-  async open<E extends BuiltEncoding>(encoding: E): Promise<Opened<E>> {
+  supports: { ...EVERYTHING, properties: false },
+  async open<E extends Encoding>(encoding: E): Promise<Opened<E>> {
     const directory = await mkdtemp(join(tmpdir(), 'revbolt-behaviour-'))
     return await openIn({ directory, disk: undefined }, encoding)
   },
@@ -63,8 +49,8 @@ const onDisk: Backend = {
 
 const inMemory: Backend = {
   name: 'in-process, in-memory disk',
-  supports,
-  async open<E extends BuiltEncoding>(encoding: E): Promise<Opened<E>> {
+  supports: EVERYTHING,
+  async open<E extends Encoding>(encoding: E): Promise<Opened<E>> {
     return await openIn({ directory: '/data', disk: new MemoryDisk() }, encoding)
   },
 }

@@ -1,28 +1,16 @@
 /** The model holds to the suite that it is the oracle of. */
-import type { BuiltEncoding } from '../../store/types.ts'
+import type { Encoding } from '../../store/types/encoding.ts'
 import { Model } from '../model/model.ts'
 import { openModelStore } from '../model/model-store.ts'
+import { EVERYTHING } from './backend.ts'
 import type { Backend, Opened, ReopenOptions, StoreOf } from './backend.ts'
 import { behaviourSuite } from './suite.ts'
 
 const backend: Backend = {
   name: 'model',
   writesGolden: true,
-  supports: {
-    nestedTxn: true,
-    reopen: true,
-    readOnly: true,
-    stableTies: true,
-    decodesBeforeWriting: true,
-    scanPinsAtCall: true,
-    ordersCalls: true,
-    closeDrainsWatches: true,
-    sizesAtOnce: true,
-    progressAtOnce: true,
-    openEndedDuplicates: true,
-    properties: true,
-  },
-  async open<E extends BuiltEncoding>(encoding: E): Promise<Opened<E>> {
+  supports: EVERYTHING,
+  async open<E extends Encoding>(encoding: E): Promise<Opened<E>> {
     const model = new Model()
     let store = openModelStore(model, { encoding })
     return {

@@ -18,12 +18,14 @@
 
 import { CLI_CANARIES } from './cli-canaries.ts'
 import { ETCD_BUG_CANARIES } from './etcd-bug-canaries.ts'
+import { ENCODING_CANARIES } from './encoding-canaries.ts'
 import { ETCD_CANARIES } from './etcd-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
 import { LINEARIZABILITY_CANARIES } from './linearizability-canaries.ts'
 import { LOG_CANARIES } from './log-canaries.ts'
 import { LOGGED_CANARIES } from './logged-canaries.ts'
 import { MVCC_CANARIES } from './mvcc-canaries.ts'
+import { NAMESPACE_CANARIES } from './namespace-canaries.ts'
 import { OWNER_CANARIES } from './owner-canaries.ts'
 import { RECIPE_CANARIES } from './recipe-canaries.ts'
 import { SPACE_CANARIES } from './space-canaries.ts'
@@ -50,7 +52,9 @@ export const CANARIES: readonly Canary[] = [
   ...SPACE_CANARIES,
   ...ETCD_CANARIES,
   ...ETCD_BUG_CANARIES,
+  ...ENCODING_CANARIES,
   ...LEASE_CANARIES,
+  ...NAMESPACE_CANARIES,
   ...OWNER_CANARIES,
   ...WATCH_CANARIES,
   ...CLI_CANARIES,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Backend, Opened, StoreOf } from '../behaviour/backend.ts'
 import type { EtcdServer } from '../interop/etcd.ts'
 import { startEtcd } from '../interop/etcd.ts'
-import type { BuiltEncoding } from '../../store/types.ts'
+import type { Encoding } from '../../store/types/encoding.ts'
 import { connect } from './gateway-store.ts'
 
 interface Running {
@@ -90,7 +90,7 @@ export function etcdBackend(pool: EtcdPool): Backend {
       openEndedDuplicates: false,
       properties: true,
     },
-    async open<E extends BuiltEncoding>(encoding: E): Promise<Opened<E>> {
+    async open<E extends Encoding>(encoding: E): Promise<Opened<E>> {
       const server = await pool.take()
       let store = connect(server, encoding)
       return {

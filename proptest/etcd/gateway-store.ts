@@ -42,8 +42,8 @@ import type { Entry } from '../../store/result.ts'
 import { Transactor } from '../../store/transact.ts'
 import { coreRequest, leavesOf, readTxn } from '../../store/txn-arguments.ts'
 import { opMakers, showOps } from '../../store/txn-output.ts'
-import type { BuiltEncoding, BuiltStore } from '../../store/types.ts'
-import type { Encodings } from '../../store/types/encoding.ts'
+import type { BuiltStore } from '../../store/types.ts'
+import type { Encoding, Encodings } from '../../store/types/encoding.ts'
 import type { KeepAlive, Lease, LeaseInfo, RevokeResult } from '../../store/types/lease.ts'
 import type { Alarm, CompactResult, HashKVResult, Status } from '../../store/types/maintenance.ts'
 import type { RangeResult } from '../../store/types/read.ts'
@@ -69,7 +69,7 @@ import { GatewayWatch } from './gateway-watch.ts'
 const PAGE_KEYS = 1000
 
 /** A store that gives out what the encoding says. */
-export function connect<E extends BuiltEncoding>(
+export function connect<E extends Encoding>(
   server: EtcdServer,
   encoding: E,
 ): BuiltStore<Encodings[E]['value'], Encodings[E]['key']> {

@@ -10,8 +10,8 @@ import { systemClock } from '../../base/clock.ts'
 import { KvError } from '../../base/errors.ts'
 import { codecOf } from '../../store/codec.ts'
 import { Transactor } from '../../store/transact.ts'
-import type { BuiltEncoding, BuiltStore } from '../../store/types.ts'
-import type { BytesInput, Encodings } from '../../store/types/encoding.ts'
+import type { BuiltStore } from '../../store/types.ts'
+import type { BytesInput, Encoding, Encodings } from '../../store/types/encoding.ts'
 import type { KeyValue } from '../../store/types/key-value.ts'
 import type { KeepAlive, Lease, LeaseInfo, RevokeResult } from '../../store/types/lease.ts'
 import type { RangeResult } from '../../store/types/read.ts'
@@ -31,13 +31,13 @@ type Key = string | Uint8Array
 type Entry = KeyValue<unknown, Key>
 
 export interface ModelStoreOptions {
-  readonly encoding?: BuiltEncoding
+  readonly encoding?: Encoding
   readonly readOnly?: boolean
   readonly maxRequestBytes?: number
 }
 
 /** A model store that gives out what the encoding says. */
-export function openModelStore<E extends BuiltEncoding = 'utf8'>(
+export function openModelStore<E extends Encoding = 'utf8'>(
   model: Model,
   options: ModelStoreOptions & { readonly encoding?: E } = {},
 ): BuiltStore<Encodings[E]['value'], Encodings[E]['key']> {
@@ -50,7 +50,7 @@ export function openModelStore<E extends BuiltEncoding = 'utf8'>(
 
 class ModelStore {
   readonly #model: Model
-  readonly #encoding: BuiltEncoding
+  readonly #encoding: Encoding
   readonly #readOnly: boolean
   readonly #maxRequestBytes: number
   readonly #transactor: Transactor
@@ -295,7 +295,7 @@ class ModelStore {
   async *#iterate(
     admit: () => void,
     read: () => readonly Row[],
-    shape: { readonly encoding: BuiltEncoding; readonly keysOnly: boolean },
+    shape: { readonly encoding: Encoding; readonly keysOnly: boolean },
   ): AsyncGenerator<Entry, void, undefined> {
     admit()
     for (const row of read()) {

@@ -1,6 +1,6 @@
 /** From the arguments of a `Store` call to the model's requests. */
 import { KvError } from '../../base/errors.ts'
-import type { BuiltEncoding } from '../../store/types.ts'
+import type { Encoding } from '../../store/types/encoding.ts'
 import { encodeValue } from './encoding.ts'
 import { Fields, isBytesInput, readArray, readLease, readText, wrongType } from './fields.ts'
 import type { Condition, PutStep, RangeQuery, Step, TxnQuery } from './request.ts'
@@ -34,12 +34,12 @@ function emptyKey(name: string): KvError {
 
 /** What is noted while the arguments of one call are read. */
 export class Reading {
-  readonly encoding: BuiltEncoding
+  readonly encoding: Encoding
   /** The bytes of the keys and values. */
   bytes = 0
   readonly #errors: KvError[] = []
 
-  constructor(encoding: BuiltEncoding) {
+  constructor(encoding: Encoding) {
     this.encoding = encoding
   }
 

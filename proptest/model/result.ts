@@ -1,5 +1,5 @@
 /** The model's answers as a `Store` gives them, with `toJSON`. */
-import type { BuiltEncoding } from '../../store/types.ts'
+import type { Encoding } from '../../store/types/encoding.ts'
 import type { KeyValue, ResultJson } from '../../store/types/key-value.ts'
 import type { OpResult } from '../../store/types/txn.ts'
 import { decodeKey, decodeValue } from './encoding.ts'
@@ -33,7 +33,7 @@ function asJson(name: string, value: unknown): unknown {
 
 export function toKeyValue(
   row: Row,
-  encoding: BuiltEncoding,
+  encoding: Encoding,
   keysOnly = false,
 ): KeyValue<unknown, string | Uint8Array> {
   return withJson({
@@ -48,7 +48,7 @@ export function toKeyValue(
 
 export function toKeyValues(
   answer: RangeAnswer,
-  encoding: BuiltEncoding,
+  encoding: Encoding,
   keysOnly: boolean,
 ): readonly KeyValue<unknown, string | Uint8Array>[] {
   return answer.rows.map((row) => toKeyValue(row, encoding, keysOnly))
@@ -58,7 +58,7 @@ export function toKeyValues(
 export function toOpResult(
   answer: StepAnswer,
   asked: ParsedStep,
-  encoding: BuiltEncoding,
+  encoding: Encoding,
 ): OpResult<unknown, string | Uint8Array> {
   switch (answer.type) {
     case 'put': {
@@ -93,7 +93,7 @@ export function toOpResult(
 export function toOpResults(
   answers: readonly StepAnswer[],
   asked: readonly ParsedStep[],
-  encoding: BuiltEncoding,
+  encoding: Encoding,
 ): readonly OpResult<unknown, string | Uint8Array>[] {
   return answers.flatMap((answer, i) => {
     const step = asked[i]

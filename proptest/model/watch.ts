@@ -1,6 +1,6 @@
 /** Watching the model: the events of its revisions, one after the other, as they stand there. */
 import { CompactedError } from '../../base/errors.ts'
-import type { BuiltEncoding } from '../../store/types.ts'
+import type { Encoding } from '../../store/types/encoding.ts'
 import type { Watch, WatchBatch, WatchEvent } from '../../store/types/watch.ts'
 import { decodeKey } from './encoding.ts'
 import { Fields } from './fields.ts'
@@ -45,7 +45,7 @@ export class ModelWatch implements Watch<unknown, Key> {
   readonly ready: Promise<void> = Promise.resolve()
   readonly #model: Model
   readonly #query: WatchQuery
-  readonly #encoding: BuiltEncoding
+  readonly #encoding: Encoding
   #next: number
   #told: number
   /** No revision after this one is delivered; undefined: it goes on. */
@@ -54,7 +54,7 @@ export class ModelWatch implements Watch<unknown, Key> {
   #steps: Promise<unknown> = Promise.resolve()
   #wake: () => void = () => {}
 
-  constructor(model: Model, query: WatchQuery, encoding: BuiltEncoding) {
+  constructor(model: Model, query: WatchQuery, encoding: Encoding) {
     this.#model = model
     this.#query = query
     this.#encoding = encoding

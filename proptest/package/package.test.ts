@@ -3,15 +3,15 @@
  * for TypeScript, bundled, and without the native package.
  */
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { build } from 'esbuild'
+import { build, transform } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Consumer, type Packed, emptyFolder, pack } from './consumer.ts'
 import { NODE_VERSIONS, type NodeVersion, ROOT, installNode } from './node-versions.ts'
-import { COMMON_JS, ESM, EXPECTED, TYPESCRIPT } from './programs.ts'
-import { codeBlocks, expectedOutput } from './readme.ts'
+import { BACKUP, COMMON_JS, ESM, EXPECTED, TYPESCRIPT } from './programs.ts'
+import { codeBlocks, expectedOutput, joinedProgram, shownOutput } from './readme.ts'
 
 const run = promisify(execFile)
 
@@ -26,6 +26,11 @@ async function consumer(version: NodeVersion, options: readonly string[] = []): 
   const installed = await Consumer.install(packed, version, options)
   consumers.push(installed)
   return installed
+}
+
+/** The program without types and what else that version of Node.js has not. */
+async function runsOnNode20(program: string): Promise<string> {
+  return (await transform(program, { loader: 'ts', target: 'node20', format: 'esm' })).code
 }
 
 function oneMajor(major: string): Promise<NodeVersion> {
@@ -199,5 +204,57 @@ describe('the README', () => {
     for (const { text, line } of programs) {
       expect(await installed.run(`readme-${line}.mjs`, text)).toBe(expectedOutput(text))
     }
+  })
+})
+
+describe('the documents', () => {
+  const names = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'))
+  const documents = names.map((name) => {
+    const blocks = codeBlocks(readFileSync(join(ROOT, 'docs', name), 'utf8'))
+    return { name, blocks: blocks.filter(({ language }) => /^(js|ts|javascript)$/.test(language)) }
+  })
+  const withPrograms = documents.filter(({ blocks }) => blocks.length > 0)
+  let installed: Consumer
+
+  beforeAll(async () => {
+    installed = await consumer(await oneMajor('20'), ['--omit=optional'])
+    await installed.run('backup.mjs', BACKUP)
+  })
+
+  test('have programs', () => {
+    expect(withPrograms.length).toBeGreaterThan(10)
+  })
+
+  test.each(withPrograms)(
+    'have programs that print what they say, one for each document: $name',
+    async ({ name, blocks }) => {
+      const program = joinedProgram(blocks)
+      rmSync(join(installed.folder, 'data'), { recursive: true, force: true })
+      expect(expectedOutput(program)).not.toBe('')
+      const printed = await installed.run(`${name}.mjs`, await runsOnNode20(program))
+      expect(printed).toBe(expectedOutput(program))
+    },
+  )
+})
+
+describe('the examples', () => {
+  const names = readdirSync(join(ROOT, 'examples'))
+  let installed: Consumer
+
+  beforeAll(async () => {
+    installed = await consumer(await oneMajor('20'), ['--omit=optional'])
+  })
+
+  test.each(names)('print what they show, and end: %s', async (name) => {
+    const program = readFileSync(join(ROOT, 'examples', name), 'utf8')
+    expect(shownOutput(program)).not.toBe('')
+    const printed = await installed.run(`${name}.mjs`, await runsOnNode20(program))
+    expect(printed).toBe(shownOutput(program))
+    expect(program).toContain(`npx tsx examples/${name}`)
+  })
+
+  test('are each linked by the README', () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+    for (const name of names) expect(readme).toContain(`(examples/${name})`)
   })
 })

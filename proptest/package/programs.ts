@@ -34,6 +34,27 @@ const { isKvError, open } = require('revbolt')
 const { openEngine } = require('revbolt/engine')
 ${BODY}`
 
+/** Makes `backup.db`, which holds what an etcd's file does: the buckets of a store, and no log. */
+export const BACKUP: string = `
+import { open } from 'revbolt'
+import { openEngine } from 'revbolt/engine'
+
+const db = await open('source')
+for (const key of ['a', 'b', 'c']) await db.put(key, '1')
+await db.close()
+const source = await openEngine('source/db', { readOnly: true })
+const target = await openEngine('backup.db')
+source.view((from) => target.update((to) => {
+  for (const name of from.bucketNames()) {
+    const bucket = to.createBucket(name)
+    const cursor = from.bucket(name).cursor()
+    for (let at = cursor.first(); at; at = cursor.next()) bucket.put(at.key, at.value)
+  }
+}))
+await source.close()
+await target.close()
+`
+
 /** As strict as TypeScript gets: types must be right, and complete without being skipped. */
 export const TYPESCRIPT: string = `
 import { type ErrorCode, KvError, isKvError, open } from 'revbolt'

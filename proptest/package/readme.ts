@@ -1,5 +1,5 @@
 /**
- * The README's programs, as they stand there.
+ * The programs of the README, of the documents and of `examples/`, as they stand there.
  */
 
 export interface Block {
@@ -33,4 +33,17 @@ export function expectedOutput(program: string): string {
   return [...program.matchAll(/console\.log\(.*\/\/ → (.*)$/gm)]
     .map((match) => `${match[1] ?? ''}\n`)
     .join('')
+}
+
+/** The output that an example's last comment shows: `// Prints:`, then `//   ` before each line. */
+export function shownOutput(program: string): string {
+  const block = /^\/\/ Prints:\n((?:\/\/   .*\n)+)$/m.exec(program)
+  return (block?.[1] ?? '').replaceAll(/^\/\/   /gm, '')
+}
+
+/**
+ * A program out of all blocks of a document, in their order: what one declares the later ones use.
+ */
+export function joinedProgram(blocks: readonly Block[]): string {
+  return blocks.map(({ text }) => text).join('')
 }

@@ -137,10 +137,10 @@ export const noAmbient: Rule = {
   },
 }
 
-const MAY_PRINT = new Set(['cli', 'bench', 'proptest', 'interop', '.ci'])
+const MAY_PRINT = new Set(['cli', 'examples', 'bench', 'proptest', 'interop', '.ci'])
 
 export const noConsole: Rule = {
-  claim: 'nothing prints outside cli/ and the workshops',
+  claim: 'nothing prints outside cli/, examples/ and the workshops',
   check: (tree) => {
     const findings: Finding[] = []
     for (const file of tree.sources) {

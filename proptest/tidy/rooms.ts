@@ -41,6 +41,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ['base', 'proto', 'store'],
   server: ['base', 'proto', 'store'],
   cli: [],
+  // Programs of a user's, who has the package alone.
+  examples: [],
   // The door to all of it: whatever is public, wherever it is declared. It never loads gRPC.
   '': [...BELOW_STORE, 'store'],
 }
@@ -51,7 +53,8 @@ const WORKSHOPS: readonly string[] = ['proptest', 'bench', 'interop', '.ci']
 /** Package → the rooms whose shipped files may load it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'fs-ext': ['disk'],
-  msgpackr: ['wal', 'store'],
+  msgpackr: ['wal'],
+  revbolt: ['examples'],
 }
 
 /** Files at the top that are not the door but tools' settings. */

@@ -9,8 +9,9 @@
  *   utf8       string       string       UTF-8
  *   bytes      Uint8Array   Uint8Array   as given
  *   json       string       unknown      JSON.stringify, as UTF-8
- *   msgpack    string       unknown      MessagePack
+ *   msgpack    string       unknown      MessagePack: docs/encodings.md
  *
+ * A value that its encoding can't write is a TypeError.
  * Stored bytes that the encoding can't read are `KV_DECODE`, naming the key; the data is untouched
  * and can be read with `encoding: 'bytes'`.
  */
