@@ -19,6 +19,7 @@
 import { CLI_CANARIES } from './cli-canaries.ts'
 import { ETCD_CANARIES } from './etcd-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
+import { LINES_CANARIES } from './lines-canaries.ts'
 import { LOG_CANARIES } from './log-canaries.ts'
 import { LOGGED_CANARIES } from './logged-canaries.ts'
 import { MVCC_CANARIES } from './mvcc-canaries.ts'
@@ -48,6 +49,7 @@ export const CANARIES: readonly Canary[] = [
   ...SPACE_CANARIES,
   ...ETCD_CANARIES,
   ...LEASE_CANARIES,
+  ...LINES_CANARIES,
   ...OWNER_CANARIES,
   ...WATCH_CANARIES,
   ...CLI_CANARIES,
