@@ -7,6 +7,9 @@
 export { open } from './store/open.ts'
 export { namespace } from './store/namespace.ts'
 export { importEtcd } from './store/etcd-import.ts'
+export { exportLines } from './store/lines/export.ts'
+export { importHistory } from './store/lines/import-history.ts'
+export { importLines } from './store/lines/import.ts'
 export { compare, del, get, put, range, txnOp } from './store/op.ts'
 export type { Comparing } from './store/op.ts'
 export { decodeRevisionKey } from './mvcc/revision.ts'
@@ -48,6 +51,17 @@ export type {
   LeaseReference,
   RevokeResult,
 } from './store/types/lease.ts'
+export type {
+  ExportHistoryOptions,
+  ExportKeysOptions,
+  ImportHistoryOptions,
+  ImportHistoryResult,
+  ImportLinesOptions,
+  ImportLinesResult,
+  Lines,
+  LinesOptions,
+  LinesSource,
+} from './store/types/lines.ts'
 export type {
   Alarm,
   AlarmReference,

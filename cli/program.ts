@@ -3,6 +3,9 @@
  */
 import { Screen } from './screen.ts'
 
+/** What could not be written is not there, as a file that was refused is not. */
+const EXIT_UNWRITTEN = 3
+
 /** 128 + the signal's number, as shells have it. */
 const EXIT_SIGNAL = { SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const
 
@@ -44,15 +47,35 @@ export async function runProgram(program: Program): Promise<number> {
   }
   process.once('SIGINT', () => stop('SIGINT'))
   process.once('SIGTERM', () => stop('SIGTERM'))
-  // Whoever reads the output may have seen enough (`| head`): then there is nobody to show the
-  // rest to.
-  process.stdout.on('error', () => stop('SIGPIPE'))
+  let broken: Error | undefined
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever reads the output may have seen enough (`| head`): then there is nobody to show the
+    // rest to. A full disk is another thing.
+    if (error.code === 'EPIPE') return stop('SIGPIPE')
+    broken ??= error
+    abort.abort(error)
+  })
+  const unwritten = (error: Error): number => {
+    complain(`standard output can’t be written: ${error.message}`)
+    return EXIT_UNWRITTEN
+  }
   const stage: Stage = { screen, complaints, signal: abort.signal, complain }
   try {
-    return await program.run(stage)
+    const exitCode = await program.run(stage)
+    const error = await flush(process.stdout)
+    return error === undefined ? exitCode : unwritten(broken ?? error)
   } catch (error) {
+    if (broken !== undefined) return unwritten(broken)
     if (stoppedBy === undefined) return program.fail(error, stage)
     if (stoppedBy !== 'SIGPIPE') complain('stopped')
     return EXIT_SIGNAL[stoppedBy]
   }
+}
+
+/** Waits for what was printed; returns what kept it from being written, but for a closed pipe. */
+async function flush(output: NodeJS.WriteStream): Promise<Error | undefined> {
+  const error = await new Promise<NodeJS.ErrnoException | undefined | null>((resolve) => {
+    output.write('', resolve)
+  })
+  return error instanceof Error && error.code !== 'EPIPE' ? error : undefined
 }

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,24 +33,29 @@ interface Ended {
   readonly stderr: string
 }
 
-/** @param input standard input; null leaves it open */
+/**
+ * @param input standard input; null leaves it open
+ * @param output a descriptor for standard output, in place of a pipe
+ */
 async function revbolt(
   args: readonly string[],
   onOutput: (child: ChildProcess) => void = () => {},
   input: string | Uint8Array | null = '',
+  output: number | 'pipe' = 'pipe',
 ): Promise<Ended> {
   const program = join(findHome(), 'cli', 'revbolt.ts')
   const tsx = import.meta.resolve('tsx')
   const env = { ...process.env, FORCE_COLOR: '', REVBOLT_DATA: '' }
   const command = ['--import', tsx, program, ...args]
-  const child = spawn(process.execPath, command, { cwd: directory, env })
-  if (input !== null) child.stdin.end(input)
+  const stdio = ['pipe' as const, output, 'pipe' as const]
+  const child = spawn(process.execPath, command, { cwd: directory, env, stdio })
+  if (input !== null) child.stdin?.end(input)
   const ended = { stdout: '', stderr: '' }
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     ended.stdout += text
     onOutput(child)
   })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     ended.stderr += text
   })
   await once(child, 'close')
@@ -111,6 +117,20 @@ describe('revbolt', () => {
   test('stops when nobody reads on', async () => {
     const ended = await revbolt(['bolt', 'keys', 'db', 'b'], (child) => child.stdout?.destroy())
     expect(ended).toMatchObject({ code: 141, stderr: '' })
+  })
+
+  test.skipIf(!existsSync('/dev/full'))('says that its output can’t be written', async () => {
+    const full = openSync('/dev/full', 'w')
+    try {
+      const words = [['bolt', 'keys', 'db', 'b'], ['--version']]
+      for (const args of words) {
+        const ended = await revbolt(args, undefined, '', full)
+        expect(ended.code).toBe(3)
+        expect(ended.stderr).toMatch(/^revbolt: standard output can’t be written: ENOSPC/)
+      }
+    } finally {
+      closeSync(full)
+    }
   })
 
   test('stops at a signal', async () => {

@@ -115,6 +115,17 @@ export class Lessor {
     return lease === undefined ? undefined : this.#factsOf(lease)
   }
 
+  /**
+   * A lease as its row would be written now, with what is left of it rounded up; undefined where
+   * there is none.
+   */
+  rowOf(id: bigint): LeaseRow | undefined {
+    const lease = this.#leases.get(id)
+    if (lease === undefined) return undefined
+    const { ttlSeconds } = lease
+    return { id, ttlSeconds, remainingSeconds: Math.min(ttlSeconds, this.#secondsToNote(lease)) }
+  }
+
   /** The keys attached to a lease, in key order; the caller's own. */
   keysOf(id: bigint): Uint8Array[] {
     const lease = this.#leases.get(id)

@@ -16,6 +16,8 @@ import { assert } from '../base/assert.ts'
 import { EMPTY_BYTES } from '../base/bytes.ts'
 import { crc32c } from '../base/crc32c.ts'
 import { CorruptionError } from '../base/errors.ts'
+import { isCurrent } from './history-rows.ts'
+import type { HistoryRange } from './history-rows.ts'
 import type { KeyIndex } from './key-index.ts'
 import { KeyState } from './key-records.ts'
 import { decodeRevisionKey } from './revision.ts'
@@ -26,16 +28,6 @@ export interface HashedHistory {
   readonly hash: number
   readonly hashRevision: number
   readonly compactedRevision: number
-}
-
-export interface HistoryRange {
-  readonly index: KeyIndex
-  /** The data file's path, for messages. */
-  readonly file: string
-  /** The compacted revision, 0 where there is none. */
-  readonly compacted: number
-  /** The hashed revision. */
-  readonly through: number
 }
 
 /** Hashes in steps. The engine transaction must stay open until the last one. */
@@ -92,8 +84,7 @@ export class HistoryHash {
     const { key } = decodeRow(row, (message) => {
       return new CorruptionError(`row of revision ${main}.${sub} ${message}`, { file })
     })
-    const state = this.#state
-    return index.get(key, through, state) && state.modMain === main && state.modSub === sub
+    return isCurrent(index, { key, at: { main, sub } }, through, this.#state)
   }
 }
 

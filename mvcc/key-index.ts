@@ -109,6 +109,11 @@ export class KeyIndex {
     }
   }
 
+  /** Whether a key has a revision, live or not. */
+  has(key: Uint8Array): boolean {
+    return this.#table.find(key) !== 0
+  }
+
   /** Loads a key's state at revision `main`; false where it doesn't exist there. */
   get(key: Uint8Array, main: number, state: KeyState): boolean {
     const record = this.#table.find(key)

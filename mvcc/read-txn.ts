@@ -11,6 +11,7 @@ import type { Tx } from '../engine/index.ts'
 import { CompactedError, KvError } from '../base/errors.ts'
 import type { EventReader, SelectedEvent, StepRoom } from './event-reader.ts'
 import { HistoryHash } from './history-hash.ts'
+import { HistoryRows } from './history-rows.ts'
 import { KeyState } from './key-records.ts'
 import { KeyScan } from './key-scan.ts'
 import type { ScanStep } from './key-scan.ts'
@@ -54,6 +55,11 @@ export class ReadTxn {
     this.revision = setup.revision
   }
 
+  /** The engine transaction, for what other rooms have in the file. */
+  get tx(): Tx {
+    return this.#tx
+  }
+
   /** Ends it: once, and before the engine transaction. */
   end(): void {
     this.#ended()
@@ -89,6 +95,17 @@ export class ReadTxn {
   hash(revision: number): HistoryHash {
     const range = { compacted: this.#floor, through: this.resolve(revision) }
     return new HistoryHash(this.#tx, { index: this.#mvcc.index, file: this.#mvcc.file, ...range })
+  }
+
+  /** The oldest revision that it may read; 0: nothing was compacted. */
+  get compactedRevision(): number {
+    return this.#floor
+  }
+
+  /** Begins to read the rows of the history, up to this reader's revision. */
+  history(): HistoryRows {
+    const range = { compacted: this.#floor, through: this.revision }
+    return new HistoryRows(this.#tx, { index: this.#mvcc.index, file: this.#mvcc.file, ...range })
   }
 
   /**

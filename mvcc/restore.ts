@@ -76,20 +76,38 @@ function restoreRow(index: KeyIndex, read: RowRead): RevisionKey {
   if (revision === undefined || row === undefined) {
     throw new CorruptionError(`row ${formatBytes(rowKey)} of bucket "key" is no revision`, { file })
   }
-  const { main, sub } = revision
-  if (main < last.main || (main === last.main && sub <= last.sub && last.main > 0)) {
+  if (!follows(revision, last)) {
     throw damagedRow(file, revision, `follows revision ${last.main}.${last.sub}`)
   }
-  if (sub > SUB_MAX) throw damagedRow(file, revision, 'has a sub beyond 31 bits')
+  if (revision.sub > SUB_MAX) throw damagedRow(file, revision, 'has a sub beyond 31 bits')
   if (row.length === 0) return revision
   const kv = decodeRow(row, (message) => damagedRow(file, revision, message))
   if (kv.key.length === 0) throw damagedRow(file, revision, 'names no key')
-  const problem = faultOf(kv, revision) ?? index.restore(kv.key, state)
+  const problem = restoreRevision(index, revision, kv)
   if (problem !== undefined) {
     throw damagedRow(file, revision, `is damaged: key ${formatBytes(kv.key)}: ${problem}`)
   }
   read.leases.restore(kv.key, revision.isTombstone ? 0n : kv.lease)
   return revision
+}
+
+type Place = Pick<RevisionKey, 'main' | 'sub'>
+
+/** Whether a row may stand behind the one at `last`; nothing stands at main 0. */
+export function follows({ main, sub }: Place, last: Place): boolean {
+  return main > last.main || (main === last.main && sub > last.sub) || last.main === 0
+}
+
+/**
+ * Adds a revision of a key to an index that is being restored, where it fits what the index says of
+ * that key; else returns what is wrong with it.
+ */
+export function restoreRevision(
+  index: KeyIndex,
+  revision: RevisionKey,
+  kv: KeyValue,
+): string | undefined {
+  return faultOf(kv, revision) ?? index.restore(kv.key, state)
 }
 
 /** What is wrong with a row in itself; else `state` is filled with what it says. */

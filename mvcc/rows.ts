@@ -16,6 +16,7 @@ import type { KeyState } from './key-records.ts'
 import {
   REVISION_KEY_SIZE,
   TOMBSTONE_KEY_SIZE,
+  encodeRevisionKey,
   encodeTombstoneKey,
   writeRevisionKey,
 } from './revision.ts'
@@ -72,6 +73,11 @@ export class Rows {
     writeKeyValue(row, 0, kv)
     writeRevisionKey(ROW_KEY, kv.modRevision, sub)
     this.#bucket.put(ROW_KEY, row.subarray(0, size))
+  }
+
+  /** Writes etcd's mark of a raised revision. */
+  putRaise(main: number, sub: number): void {
+    this.#bucket.put(encodeRevisionKey(main, sub), EMPTY_BYTES)
   }
 
   /** Writes a tombstone's row. */

@@ -110,6 +110,8 @@ export class Compactor {
         place = await this.#step(place, through)
       }
       mvcc.noteFinished(through)
+      // The root that the next reader would get may hold rows that are gone, though no key changed.
+      this.#roots.refresh()
       this.#log.debug('compaction is done', { through })
     }
   }

@@ -57,6 +57,7 @@ import type { KeepAlive, Lease, LeaseInfo, RevokeResult } from './types/lease.ts
 import type { Alarm, DefragmentResult, Status, StoreStats } from './types/maintenance.ts'
 import type { ResultJson } from './types/key-value.ts'
 import type { TransactResult } from './types/txn.ts'
+import { StoreHistory } from './store-history.ts'
 import { StoreSnapshot } from './snapshot.ts'
 import { readStatistics } from './statistics.ts'
 import { StoreView } from './view.ts'
@@ -157,6 +158,15 @@ export class DirectoryStore {
 
   snapshot(options?: unknown): StoreSnapshot {
     return this.#openView(options, (hold) => new StoreSnapshot(hold, this.#setup))
+  }
+
+  /** The history of the newest durable revision, for an export: not part of the interface. */
+  history(): StoreHistory {
+    const { mvcc, lessor, clock, roots } = this.#setup
+    // A root may be older than leases that came or went without a revision.
+    roots.refresh()
+    const setup = { file: mvcc.file, lessor, clock }
+    return this.#openView(undefined, (hold) => new StoreHistory(hold, setup))
   }
 
   async put(key: unknown, value: unknown, options?: unknown): Promise<PutOutput> {

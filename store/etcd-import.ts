@@ -2,30 +2,25 @@
  * Makes a store out of a file of etcd's, with its history.
  *
  * The file is read whole before the target is touched (etcd-file.ts). Then its keys are copied in
- * order into a new file beside the name that a store's has, what only a member of a cluster needs
- * is taken out, and the file gets its name: from then on, and not before, the directory holds a
- * store.
+ * order into a new file, and what only a member of a cluster needs is taken out (new-store.ts has
+ * how it becomes a store).
  */
 
-import { describeType } from '../base/text.ts'
-import { KvError } from '../base/errors.ts'
-import type { Disk, DiskFile } from '../disk/disk.ts'
+import type { Disk } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import { openEngine } from '../engine/index.ts'
 import type { Engine, Tx } from '../engine/index.ts'
 import { createBuckets } from '../mvcc/schema.ts'
-import { readTimeout, takeLock } from './directory-lock.ts'
+import { readTimeout } from './directory-lock.ts'
 import { findEtcdFile, openEtcdFile } from './etcd-file.ts'
-import type { EtcdFile } from './etcd-file.ts'
 import { readOptions } from './fields.ts'
+import { makeStore, mustBeEmpty, readPath } from './new-store.ts'
+import type { NewStore } from './new-store.ts'
 import { asResult } from './result.ts'
 import type { ImportEtcdOptions, ImportEtcdResult } from './types/import.ts'
 import type { Progress } from './types/maintenance.ts'
 
 const OPTIONS: ReadonlySet<string> = new Set(['lockTimeoutMs', 'signal', 'onProgress'])
-/** What a target may hold: the lock of whoever makes a store of it, and what a crash has left. */
-const PARTIAL = 'db.importing'
-const LEFT_OVER = /^(lock(\.lock(\.takeover)?)?|db\.importing(\.partial)?)$/
 /** How much is written between two syncs: as much as the event loop can do in a few ms. */
 const TX_BYTES = 1024 * 1024
 
@@ -78,7 +73,7 @@ export async function importEtcdOn(
   const file = await openEtcdFile(disk, path, { lockTimeoutMs, signal })
   try {
     const job: Job = { disk, target, lockTimeoutMs, signal, onProgress }
-    await bring(file, job)
+    await makeStore(job, async (partial) => await copy(file.engine, partial, job))
     const { head, ...facts } = file.facts
     const { revision, keyCount, revisionCount } = head
     return asResult({ source: path, revision, keyCount, revisionCount, ...facts })
@@ -87,54 +82,8 @@ export async function importEtcdOn(
   }
 }
 
-function readPath(value: unknown, name: string): string {
-  if (typeof value !== 'string') {
-    throw new TypeError(`${name}: expected a string, got ${describeType(value)}`)
-  }
-  if (value === '') throw new RangeError(`${name}: it is empty`)
-  if (value.includes('\0')) throw new RangeError(`${name}: it has a zero byte`)
-  return value
-}
-
-/** @throws {KvError} KV_EXISTS */
-function mustBeEmpty(disk: Disk, target: string): void {
-  const found = disk.exists(target) ? disk.list(target) : []
-  const foreign = found.find((name) => !LEFT_OVER.test(name))
-  if (foreign === undefined) return
-  const message = `it holds ${foreign} already; an import makes a new store`
-  throw new KvError('KV_EXISTS', `${target}: ${message}`)
-}
-
-interface Job {
-  readonly disk: Disk
-  readonly target: string
-  readonly lockTimeoutMs: number
-  readonly signal: AbortSignal | undefined
+interface Job extends NewStore {
   readonly onProgress: ((progress: Progress) => void) | undefined
-}
-
-async function bring(file: EtcdFile, job: Job): Promise<void> {
-  const { disk, target, lockTimeoutMs, signal } = job
-  const owner = { readOnly: false, lock: 'auto', lockTimeoutMs, signal } as const
-  const lock: DiskFile | undefined = await takeLock(disk, target, owner)
-  const partial = disk.join(target, PARTIAL)
-  try {
-    mustBeEmpty(disk, target)
-    removeIfThere(disk, partial)
-    await copy(file.engine, partial, job)
-    signal?.throwIfAborted()
-    disk.rename(partial, disk.join(target, 'db'))
-    disk.syncDirectory(target)
-  } catch (error) {
-    removeIfThere(disk, partial)
-    throw error
-  } finally {
-    lock?.close()
-  }
-}
-
-function removeIfThere(disk: Disk, path: string): void {
-  if (disk.exists(path)) disk.remove(path)
 }
 
 async function copy(source: Engine, partial: string, job: Job): Promise<void> {

@@ -18,7 +18,7 @@ export function callOf({ name, isInside = false }: Called, ...words: readonly st
 /** Every command has these. */
 export const COMMON_OPTIONS: Options = {
   json: { type: 'boolean', help: 'JSON on standard output, and nothing else' },
-  help: { type: 'boolean', help: 'show this' },
+  help: { type: 'boolean', short: 'h', help: 'show this' },
 }
 
 /** Every command of `revbolt bolt` has these. */
@@ -83,9 +83,9 @@ function parse(
   options: Options,
 ): { readonly values: Values; readonly positionals: readonly string[] } {
   const config = Object.fromEntries(
-    Object.entries(options).map(([name, { type }]) => [
+    Object.entries(options).map(([name, { type, short }]) => [
       name,
-      name === 'help' ? { type, short: 'h' } : { type },
+      short === undefined ? { type } : { type, short },
     ]),
   )
   const loose = parseArgs({

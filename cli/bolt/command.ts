@@ -10,6 +10,8 @@ export const EXIT = { ok: 0, found: 1, usage: 2, refused: 3, bug: 70 } as const
 
 export interface Option {
   readonly type: 'string' | 'boolean'
+  /** A letter that stands for it, too. */
+  readonly short?: string
   /** What stands for the value in the help: `N`. */
   readonly value?: string
   readonly help: string

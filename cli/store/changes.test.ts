@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { open } from '../../index.ts'
 import type { Ran, RunOptions } from '../../proptest/bolt/run-bolt.ts'
 import { jsonLines, storeIn } from '../../proptest/bolt/run-bolt.ts'
+import { newestFirst } from './history.ts'
 import { splitWords } from './words.ts'
 
 let made = ''
@@ -191,12 +192,38 @@ describe('history', () => {
     )
   })
 
-  test('--limit says how many are left', async () => {
+  test('--limit says that there is more', async () => {
     const { stdout, stderr } = await run(['history', 'a', '--limit', '2'])
     expect(stdout).toBe(lines(...NEWEST_FIRST.slice(0, 2).flat()))
-    expect(stderr).toBe('3 revisions more: --limit N, --all\n')
+    expect(stderr).toBe('more: --limit N, --all\n')
+    for (const limit of [1, 2, 3, 4, 5]) {
+      const some = await run(['history', 'a', '--limit', String(limit)])
+      expect(some.stdout).toBe(lines(...NEWEST_FIRST.slice(0, limit).flat()))
+      expect(some.stderr).toBe(limit === 5 ? '' : 'more: --limit N, --all\n')
+    }
     const oldest = await run(['history', 'a', '--limit', '1', '--reverse'])
     expect(oldest.stdout).toBe(lines(...NEWEST_FIRST.slice(-1).flat()))
+  })
+
+  test('reads no other key’s history for the newest revisions of one', async () => {
+    const db = await open(':memory:', { encoding: 'bytes' })
+    for (let i = 0; i < 9; i++) await db.put(i === 1 ? 'other' : 'k', String(i))
+    const unwatched = new Proxy(db, {
+      get(target, name) {
+        if (name === 'watch') throw new Error('it read all of the history')
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const walk = { limit: 5, signal: new AbortController().signal }
+    const revisions: number[] = []
+    for await (const { event } of newestFirst(unwatched, Buffer.from('k'), walk)) {
+      if (event.type === 'put') revisions.push(event.kv.modRevision)
+      if (revisions.length === 6) break
+    }
+    expect(revisions).toEqual([10, 9, 8, 7, 6, 5])
+    expect(db.stats().viewCount).toBe(0)
+    await db.close()
   })
 
   test('--json is a revision a line', async () => {

@@ -28,6 +28,10 @@ export type Work = (db: Db) => Promise<number>
 
 export interface StoreCommand extends CommandForm {
   readonly access: Access | ((call: Call) => Access)
+  /** The store's directory, where an argument names it. */
+  readonly directory?: (call: Call) => string | undefined
+  /** In place of opening the store first: for what looks at something else before. */
+  readonly run?: (call: Call, setting: StoreSetting) => Promise<number>
   /** Reads arguments and standard input. What is wrong with them is told before the store opens. */
   prepare(call: Call, setting: StoreSetting): Work | Promise<Work>
 }

@@ -4,7 +4,6 @@ import type { Call } from '../bolt/command.ts'
 import { EXIT } from '../bolt/command.ts'
 import { Failure } from '../bolt/failure.ts'
 import { printJson } from '../bolt/output.ts'
-import { plural } from '../format.ts'
 import type { BytesFormat } from './bytes.ts'
 import { jsonOf, parseBytes, readBytesFormat, showBytes } from './bytes.ts'
 import { showChange } from './change.ts'
@@ -24,8 +23,54 @@ interface Step {
   readonly before: Uint8Array | undefined
 }
 
-/** Oldest first. */
-async function* stepsOf(
+interface Walk {
+  /** How many steps are wanted. */
+  readonly limit: number
+  readonly signal: AbortSignal
+}
+
+/**
+ * Newest first; one step more than the limit, where there is one. It goes from each revision of the
+ * key to the one before as long as it was not deleted in between, and reads the store's history
+ * only for what lies before that.
+ */
+export async function* newestFirst(
+  db: Db,
+  key: Uint8Array,
+  { limit, signal }: Walk,
+): AsyncGenerator<Step, void, void> {
+  const { compactedRevision = 0 } = await db.status({ signal })
+  const oldest = Math.max(compactedRevision, 1)
+  let taken = 0
+  /** This revision and those after it are told. */
+  let told = Infinity
+  const snapshot = db.snapshot()
+  try {
+    let kv = await snapshot.get(key, { signal })
+    while (kv !== undefined) {
+      const { version, modRevision } = kv
+      const hasBefore = version > 1 && modRevision > oldest
+      const revision = modRevision - 1
+      const before = hasBefore ? await snapshot.get(key, { revision, signal }) : undefined
+      yield { event: { type: 'put', kv, previous: undefined }, before: before?.value }
+      taken++
+      told = modRevision
+      kv = before
+    }
+  } finally {
+    await snapshot.close()
+  }
+  if (told <= oldest) return
+  const kept: Step[] = []
+  for await (const step of oldestFirst(db, key, signal)) {
+    if (revisionOf(step.event) >= told) break
+    kept.push(step)
+    if (kept.length > limit - taken + 1) kept.shift()
+  }
+  yield* kept.reverse()
+}
+
+async function* oldestFirst(
   db: Db,
   key: Uint8Array,
   signal: AbortSignal,
@@ -52,30 +97,22 @@ function prepare(call: Call, setting: StoreSetting): Work {
   const limit = call.flag('all') ? Infinity : (readCount(call, 'limit', 1) ?? LIMIT_DEFAULT)
   const { screen, signal } = setting
   return async (db) => {
+    const steps = call.flag('reverse')
+      ? oldestFirst(db, key, signal)
+      : newestFirst(db, key, { limit, signal })
     let count = 0
-    const print = (step: Step): void => {
+    for await (const step of steps) {
+      count++
+      if (count > limit) break
       if (call.isJson) printJson(screen, jsonOfStep(step, format))
       else printStep(step, format, setting)
+      await screen.catchUp(signal)
     }
-    const kept: Step[] = []
-    for await (const step of stepsOf(db, key, signal)) {
-      count++
-      if (call.flag('reverse')) {
-        if (count > limit) break
-        print(step)
-        await screen.catchUp(signal)
-        continue
-      }
-      kept.push(step)
-      if (kept.length > limit) kept.shift()
-    }
-    for (const step of kept.reverse()) print(step)
     if (count === 0) {
       throw new Failure(EXIT.found, `no revision has a key ${showBytes(key, format)}`)
     }
     if (!call.isJson && count > limit) {
-      const left = call.flag('reverse') ? 'more' : `${plural(count - limit, 'revision')} more`
-      setting.complaints.print(setting.complaints.style('dim', `${left}: --limit N, --all`))
+      setting.complaints.print(setting.complaints.style('dim', 'more: --limit N, --all'))
     }
     return EXIT.ok
   }

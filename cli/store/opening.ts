@@ -42,7 +42,7 @@ const REFUSED: ReadonlySet<string> = new Set([
   'KV_NO_SPACE',
 ])
 
-interface Place {
+export interface Place {
   /** As it was written, for messages. */
   readonly name: string
   /** Absolute. */
@@ -57,7 +57,7 @@ export async function runOnStore(
 ): Promise<number> {
   const access = typeof command.access === 'string' ? command.access : command.access(call)
   const lockTimeoutMs = readWait(call)
-  const place = placeOf(call, setting)
+  const place = placeOf(call, setting, command.directory?.(call))
   const work = await command.prepare(call, setting)
   const isNew = mustBeUsable(place, access)
   const db = await openPlace(place, { access, lockTimeoutMs, setting })
@@ -75,14 +75,24 @@ async function closeAfter(db: Db, work: Work): Promise<number> {
   }
 }
 
-function readWait(call: Call): number {
+/** How long to wait for another owner, in ms. @throws {UsageError} */
+export function readWait(call: Call): number {
   const wait = call.text('wait') ?? '0'
   if (/^\d+(\.\d+)?$/.test(wait)) return Number(wait) * MS_PER_SECOND
   throw new UsageError(`--wait: expected seconds, got ${wait}`)
 }
 
-function placeOf(call: Call, { directory, environment }: StoreSetting): Place {
-  const asked = call.text('data')
+/** @throws {UsageError} */
+export function placeOf(
+  call: Call,
+  { directory, environment }: StoreSetting,
+  argument: string | undefined,
+): Place {
+  const option = call.text('data')
+  if (argument !== undefined && option !== undefined) {
+    throw new UsageError(`DIR and --data name the same: leave one away`)
+  }
+  const asked = argument ?? option
   if (asked === '') throw new UsageError('--data: it is empty')
   const set = environment[DIRECTORY_VARIABLE] ?? ''
   const name = asked ?? (set === '' ? DIRECTORY_DEFAULT : set)

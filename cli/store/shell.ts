@@ -21,6 +21,8 @@ export class Shell {
   readonly #lines: Interface | undefined
   readonly #input: Input | undefined
   readonly #isInteractive: boolean
+  /** A command was entered and its answer is not all there: the prompt is not on the line. */
+  #isAnswering = false
 
   constructor(setting: StoreSetting, run: RunWords) {
     this.#setting = setting
@@ -58,10 +60,12 @@ export class Shell {
       for await (const line of lines) {
         const words = this.#split(line)
         if (END_WORDS.has(words[0] ?? '')) break
+        this.#isAnswering = true
         const code = await this.#runWords(words, db)
         if (exitCode === EXIT.ok && !this.#isInteractive) exitCode = code
         if (signal.aborted) break
         await settled()
+        this.#isAnswering = false
         this.#prompt()
       }
     } finally {
@@ -76,7 +80,7 @@ export class Shell {
 
   /** Prints something while a line may be half typed. */
   aside(print: () => void): void {
-    if (!this.#isInteractive) {
+    if (!this.#isInteractive || this.#isAnswering) {
       print()
       return
     }

@@ -6,9 +6,12 @@ import { runFamily } from '../family.ts'
 import { BYTES_OPTIONS } from './bytes.ts'
 import type { Db, StoreCommand, StoreSetting } from './command.ts'
 import { compact } from './compact.ts'
+import { defrag } from './defrag.ts'
 import { del } from './del.ts'
+import { exportCommand } from './export.ts'
 import { get } from './get.ts'
 import { history } from './history.ts'
+import { importCommand } from './import.ts'
 import { LEASE_COMMANDS } from './lease.ts'
 import { OPENING_OPTIONS, explainWork, runOnStore } from './opening.ts'
 import { put } from './put.ts'
@@ -25,7 +28,10 @@ export const COMMANDS: readonly StoreCommand[] = [
   watchCommand(runWords),
   history,
   compact,
+  defrag,
   status,
+  exportCommand,
+  importCommand,
 ]
 
 /** What can be typed while a watch runs: what reads no standard input. */
@@ -52,7 +58,8 @@ const TYPED_FAMILIES: NonNullable<Family['families']> = [
 ]
 
 function asCommand(command: StoreCommand, setting: StoreSetting): Command {
-  return { ...command, run: (call) => runOnStore(command, call, setting) }
+  const run = command.run ?? ((call, its) => runOnStore(command, call, its))
+  return { ...command, run: (call) => run(call, setting) }
 }
 
 function storeFamily(setting: StoreSetting): Family {

@@ -5,7 +5,7 @@ import type { Canary } from './registry.ts'
 export const ETCD_CANARIES: readonly Canary[] = [
   {
     name: 'an imported store that a power cut takes away again',
-    file: 'store/etcd-import.ts',
+    file: 'store/new-store.ts',
     find: '    disk.syncDirectory(target)\n',
     replace: '',
     test: 'store/etcd-import.test.ts',
@@ -13,7 +13,7 @@ export const ETCD_CANARIES: readonly Canary[] = [
   },
   {
     name: 'half an import taken for a store',
-    file: 'store/etcd-import.ts',
+    file: 'store/new-store.ts',
     find: "const PARTIAL = 'db.importing'",
     replace: "const PARTIAL = 'db'",
     test: 'store/etcd-import.test.ts',
@@ -21,7 +21,7 @@ export const ETCD_CANARIES: readonly Canary[] = [
   },
   {
     name: 'what an import made left behind when it fails',
-    file: 'store/etcd-import.ts',
+    file: 'store/new-store.ts',
     find: '    removeIfThere(disk, partial)\n    throw error\n',
     replace: '    throw error\n',
     test: 'store/etcd-import.test.ts',
@@ -29,7 +29,7 @@ export const ETCD_CANARIES: readonly Canary[] = [
   },
   {
     name: 'an import over what is there',
-    file: 'store/etcd-import.ts',
+    file: 'store/new-store.ts',
     find: '  if (foreign === undefined) return\n',
     replace: '  if (foreign !== undefined) return\n',
     test: 'store/etcd-import.test.ts',

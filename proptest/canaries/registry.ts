@@ -22,6 +22,7 @@ import { ENCODING_CANARIES } from './encoding-canaries.ts'
 import { ETCD_CANARIES } from './etcd-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
 import { LINEARIZABILITY_CANARIES } from './linearizability-canaries.ts'
+import { LINES_CANARIES } from './lines-canaries.ts'
 import { LOG_CANARIES } from './log-canaries.ts'
 import { LOGGED_CANARIES } from './logged-canaries.ts'
 import { MVCC_CANARIES } from './mvcc-canaries.ts'
@@ -55,6 +56,7 @@ export const CANARIES: readonly Canary[] = [
   ...ENCODING_CANARIES,
   ...LEASE_CANARIES,
   ...NAMESPACE_CANARIES,
+  ...LINES_CANARIES,
   ...OWNER_CANARIES,
   ...WATCH_CANARIES,
   ...CLI_CANARIES,
