@@ -23,6 +23,7 @@ import { LOG_CANARIES } from './log-canaries.ts'
 import { LOGGED_CANARIES } from './logged-canaries.ts'
 import { MVCC_CANARIES } from './mvcc-canaries.ts'
 import { OWNER_CANARIES } from './owner-canaries.ts'
+import { READ_CANARIES } from './read-canaries.ts'
 import { RECIPE_CANARIES } from './recipe-canaries.ts'
 import { SPACE_CANARIES } from './space-canaries.ts'
 import { STORE_CANARIES } from './store-canaries.ts'
@@ -44,6 +45,7 @@ export const CANARIES: readonly Canary[] = [
   ...LOGGED_CANARIES,
   ...MVCC_CANARIES,
   ...STORE_CANARIES,
+  ...READ_CANARIES,
   ...RECIPE_CANARIES,
   ...SPACE_CANARIES,
   ...ETCD_CANARIES,
