@@ -30,6 +30,7 @@ import { bucketStats } from './stats.ts'
 import type { BucketStats } from './stats.ts'
 import { Tree } from './tree.ts'
 import type { Tx } from './tx.ts'
+import type { Glance } from './tx-pages.ts'
 
 const SEQUENCE_MAX = 2n ** 64n - 1n
 /** Shorter names are read byte by byte, which a call out of JavaScript takes longer for. */
@@ -131,6 +132,22 @@ export class Bucket {
     if (leaf.isBucket(index)) return undefined
     const start = leaf.valueStart(index)
     return this.tx.pages.lend(leaf, start, start + leaf.valueSize(index))
+  }
+
+  /**
+   * As `get`, for a caller who is through with the bytes before it asks the file for anything else:
+   * `place` says where they are, and nothing is lent. False where there is no value.
+   * @internal
+   */
+  glance(key: Uint8Array, place: Glance): boolean {
+    this.mustBeOpen()
+    const index = this.tree.look(key)
+    if (index < 0) return false
+    const leaf = this.tree.leaf as Page
+    if (leaf.isBucket(index)) return false
+    const start = leaf.valueStart(index)
+    this.tx.pages.glance(leaf, start, start + leaf.valueSize(index), place)
+    return true
   }
 
   /** As `get`, but a copy that the caller owns. A short one shares a small pool with others. */

@@ -16,7 +16,7 @@ import { toBytes } from '../base/text.ts'
 import type { Bucket } from './bucket.ts'
 import { branchIndex, childAt } from './tree.ts'
 import type { Page } from './page.ts'
-import type { TxPages } from './tx-pages.ts'
+import type { Glance, TxPages } from './tx-pages.ts'
 
 /**
  * What a cursor stands on. Lent: valid until the cursor moves, its bytes until the transaction
@@ -76,6 +76,31 @@ export class Cursor implements Entry {
     if (leaf.isBucket(this.#index)) return undefined
     const start = leaf.valueStart(this.#index)
     return this.#pages.lend(leaf, start, start + leaf.valueSize(this.#index))
+  }
+
+  /**
+   * As `key`, for a caller who is through with it before anything else is asked of the file:
+   * `place` says where it is, and nothing is lent.
+   * @internal
+   */
+  glanceKey(place: Glance): void {
+    if (this.#epoch !== this.#pages.epoch) this.#mustBeOnEntry()
+    const leaf = this.#leaf as Page
+    const start = leaf.keyStart(this.#index)
+    this.#pages.glance(leaf, start, start + leaf.keySize(this.#index), place)
+  }
+
+  /**
+   * As `value`, and otherwise as `glanceKey`; false where the entry is a bucket.
+   * @internal
+   */
+  glanceValue(place: Glance): boolean {
+    if (this.#epoch !== this.#pages.epoch) this.#mustBeOnEntry()
+    const leaf = this.#leaf as Page
+    if (leaf.isBucket(this.#index)) return false
+    const start = leaf.valueStart(this.#index)
+    this.#pages.glance(leaf, start, start + leaf.valueSize(this.#index), place)
+    return true
   }
 
   /** Moves to the first entry. */

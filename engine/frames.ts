@@ -26,6 +26,7 @@
 
 import { assert, verifying } from '../base/assert.ts'
 import type { Page } from './page.ts'
+import { frameAt, makeSignpost } from './signpost.ts'
 
 const SLAB_SIZE_MIN = 256 * 1024
 const SLAB_SIZE_MAX = 4 * 1024 * 1024
@@ -145,12 +146,13 @@ export class Frames {
     slab.heads[row + 2] = leaf.count | (leaf.headShift << 16)
     slab.heads[row + 3] = leaf.prefixSize
     slab.view.setFloat64(row * 4, 0)
-    const links = (parent.frameLinks ??= new Int32Array(parent.count))
+    const links = (parent.signpost ??= makeSignpost(parent))
+    const at = frameAt(links, index)
     const frame = Math.floor(leaf.base / this.#stride)
     // Zero stands for none.
-    links[index] = ((slab.index << this.#frameBits) | frame) + 1
+    links[at] = ((slab.index << this.#frameBits) | frame) + 1
     leaf.frameLinkList = links
-    leaf.frameLinkIndex = index
+    leaf.frameLinkIndex = at
   }
 
   /** Sets `lens` on the leaf in a frame, given by what `linkFrame` has left in the parent. */

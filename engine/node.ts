@@ -97,7 +97,7 @@ export class NodeEditor {
     page.isFirstChanged = false
     page.pgid = 0
     strike(page)
-    page.frameLinks = undefined
+    page.signpost = undefined
     if (page.isLeaf) page.refuseHeads()
     else page.kids ??= new Array<Page | undefined>(page.count).fill(undefined)
   }

@@ -54,6 +54,8 @@ export class Page {
   isTouched = true
   isDirty = false // newer than the file: see `Pager.installDirty`
   count = 0
+  /** Of a clean branch: which way a point read goes, and the frames of leaves (signpost.ts). */
+  signpost: Int32Array | undefined = undefined
   /** Of every 2^headShift-th key there is a head. */
   headShift: number = HEADS_NONE
   /** How many bytes all keys have in common, where that is worth comparing apart; else 0. */
@@ -72,8 +74,6 @@ export class Page {
   buffer: ArrayBufferLike
   /** Children already found, by element. Each link was checked once by whoever set it. */
   kids: (Page | undefined)[] | undefined = undefined
-  /** Of a clean branch: the frames in which leaves below it stand, by element; 0 for none. */
-  frameLinks: Int32Array | undefined = undefined
   /** The use in which its bytes were lent last (pager.ts). */
   lentAt = 0
   pgid: number
@@ -84,7 +84,7 @@ export class Page {
   /** The one list that leads here: a page has one link at most, so dropping it drops the page. */
   linkKids: (Page | undefined)[] | undefined = undefined
   linkIndex = 0
-  /** The one list of frames that leads to this page's frame (frames.ts). */
+  /** The one signpost that leads to this page's frame (frames.ts). */
   frameLinkList: Int32Array | undefined = undefined
   frameLinkIndex = 0
   /** Length of the whole run in bytes, overflow pages included. Not kept in a node. */
@@ -333,7 +333,7 @@ export class Page {
 }
 
 /** Up to four bytes from `at` on as a signed number in the order of the bytes. */
-function headOf(bytes: Uint8Array, at: number, end: number): number {
+export function headOf(bytes: Uint8Array, at: number, end: number): number {
   if (at + 4 <= end) {
     return (
       (((bytes[at] as number) << 24) |

@@ -217,7 +217,7 @@ export class Pager {
     this.#clearSlot(page)
     page.isResident = false
     page.kids = undefined
-    page.frameLinks = undefined
+    page.signpost = undefined
     unlink(page)
     if (this.#uses.size === 0) this.#give(page)
     else if (this.#mayBeSeen(page)) this.frames.retire(page, this.#now)

@@ -20,9 +20,11 @@ import {
   FILL_PERCENT_MIN,
   TREE_DEPTH_MAX,
 } from './format.ts'
+import { placeOfKey } from './key-place.ts'
 import { splitIndex } from './node.ts'
 import type { Page } from './page.ts'
 import { link, startsWithKey } from './pager.ts'
+import { UNKNOWN, childBySignpost, frameAt, makeSignpost } from './signpost.ts'
 import type { TxPages } from './tx-pages.ts'
 
 export class Tree {
@@ -75,21 +77,25 @@ export class Tree {
     let ref = this.root()
     let depth = 0
     while (!ref.isLeaf) {
-      const index = branchIndex(ref, key)
-      const link = ref.frameLinks?.[index]
-      if (link !== undefined && link !== 0) {
-        const { lens, frames } = pages.pager
-        frames.look(lens, link)
-        this.leaf = lens
-        return lens.search(key)
-      }
+      const { signpost } = ref
+      let index = signpost === undefined ? UNKNOWN : childBySignpost(signpost, key)
+      if (index === UNKNOWN) index = branchIndex(ref, key)
+      if (signpost !== undefined) {
+        const link = signpost[frameAt(signpost, index)] as number
+        if (link !== 0) {
+          const { lens, frames } = pages.pager
+          frames.look(lens, link)
+          this.leaf = lens
+          return placeOfKey(lens, key)
+        }
+      } else if (ref.headShift >= 0) ref.signpost = makeSignpost(ref)
       pathRefs[depth] = ref
       pathIndexes[depth] = index
       ref = childAt(pages, pathRefs, pathIndexes, depth)
       depth++
     }
     this.leaf = ref
-    const index = ref.search(key)
+    const index = placeOfKey(ref, key)
     if (depth > 0 && ref.headShift >= 0) {
       const parent = pathRefs[depth - 1] as Page
       pages.pager.frames.linkFrame(parent, pathIndexes[depth - 1] as number, ref)

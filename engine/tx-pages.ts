@@ -4,6 +4,7 @@
  */
 
 import { verifying } from '../base/assert.ts'
+import { EMPTY_BYTES } from '../base/bytes.ts'
 import { copyRange } from '../base/copy-range.ts'
 import type { Allocation } from './allocation.ts'
 import { BRANCH_CHILDREN_MIN } from './format.ts'
@@ -13,6 +14,13 @@ import { lentAt } from './frames.ts'
 import type { Pager } from './pager.ts'
 
 const SCRIBBLE = 0xdb
+
+/** Bytes to be looked at before anything else is asked of the file: `[position, end)`. */
+export interface Glance {
+  bytes: Uint8Array
+  position: number
+  end: number
+}
 
 export class TxPages {
   readonly pager: Pager
@@ -45,6 +53,8 @@ export class TxPages {
   #grown = 0
   #growthMax: number
   #lent: Uint8Array[] = []
+  /** What `glance` gave last, under KV_VERIFY=all. */
+  #glanced: Uint8Array = EMPTY_BYTES
 
   /** `usedPages`: how many pages what it sees may take. */
   constructor(pager: Pager, highWaterMark: number, usedPages: number) {
@@ -154,6 +164,24 @@ export class TxPages {
     return this.view(ref, start, end)
   }
 
+  /**
+   * The bytes `[start, end)` of a page for the moment: nothing is made and nothing kept for them.
+   * Under KV_VERIFY=all they are a copy, scribbled over by the next glance.
+   */
+  glance(ref: Page, start: number, end: number, place: Glance): void {
+    if (verifying) {
+      this.#glanced.fill(SCRIBBLE)
+      this.#glanced = ref.bytes.slice(start, end)
+      place.bytes = this.#glanced
+      place.position = 0
+      place.end = end - start
+      return
+    }
+    place.bytes = ref.bytes
+    place.position = start
+    place.end = end
+  }
+
   /** As `lend`, always a view: the page keeps its bytes until the transaction ends. */
   view(page: Page, start: number, end: number): Uint8Array {
     if (page === this.pager.lens) this.pager.frames.noteLent(page, this.#use)
@@ -166,6 +194,7 @@ export class TxPages {
     this.epoch++
     for (const bytes of this.#lent) bytes.fill(SCRIBBLE)
     this.#lent = []
+    this.#glanced.fill(SCRIBBLE)
     this.pathRefs.length = 0
     for (const node of this.#nodes) if (node.isNode) this.editor.free(node)
     this.#nodes = []

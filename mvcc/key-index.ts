@@ -51,8 +51,6 @@ export type KeyIndexOptions = KeyTreeOptions & KeyTableOptions
 
 /** Records put into the tree between two steps of `build`. */
 const STEP_RECORDS = 4096
-/** Records asked for at once. */
-const WARM_RECORDS = 512
 
 export class KeyIndex {
   #records = new KeyRecords()
@@ -235,6 +233,7 @@ export class KeyIndex {
     if (version === 1 && createMain !== state.modMain) return 'version 1 is not its creation'
     const record = this.#table.find(key)
     if (record === 0) {
+      if (this.#table.count === 0) this.#table.beginLoad()
       this.#addRecord(key, state)
       return undefined
     }
@@ -257,6 +256,7 @@ export class KeyIndex {
   /** Puts what was restored in order, step by step; others may run in between. */
   *build(): Generator<void, void> {
     assert(this.#tree.count === 0, 'the key index was built already')
+    this.#table.endLoad()
     const list = new Uint32Array(this.#table.count)
     let record = 0
     for (let i = 0; i < list.length; i++) {
@@ -265,12 +265,11 @@ export class KeyIndex {
       list[i] = record
     }
     yield* sortRecords(this.#records, list)
-    for (let i = 0; i < list.length; i++) {
-      if (i % STEP_RECORDS === 0) yield
-      if (i % WARM_RECORDS === 0) {
-        this.#records.warm(list, i, Math.min(i + WARM_RECORDS, list.length))
-      }
-      this.#tree.append(list[i] as number)
+    for (let i = 0, yieldAt = STEP_RECORDS; i < list.length;) {
+      i = this.#tree.appendLeaf(list, i)
+      if (i < yieldAt) continue
+      yieldAt += STEP_RECORDS
+      yield
     }
     this.#liveChanges.reset(this.#newest)
   }

@@ -174,6 +174,15 @@ export class KeyNodes {
     if (position > 0) this.#setEntry(branch, BRANCH, position, separator)
   }
 
+  /** Fills a leaf that is empty with the records of keys in order. */
+  fillLeaf(leaf: number, records: Uint32Array): void {
+    this.#records.warm(records, 0, records.length)
+    this.#chunk(leaf).set(records, this.#at(leaf) + LEAF.entries)
+    this.#set(leaf, COUNT, records.length)
+    this.#share(leaf, LEAF)
+    this.recount(leaf, LEAF)
+  }
+
   setSeparator(branch: number, position: number, separator: number): void {
     this.#setEntry(branch, BRANCH, position, separator)
   }

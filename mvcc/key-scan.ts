@@ -50,7 +50,7 @@ export class KeyScan {
       this.#left--
       const key = this.#cursor.key
       this.#cursor.park()
-      return { found: make(rows.get(key, state)) }
+      return { found: make(rows.glance(key, state)) }
     }
     this.#cursor.park()
     return 'more'

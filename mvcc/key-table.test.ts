@@ -26,6 +26,27 @@ describe('KeyTable', () => {
     }
   })
 
+  test('holds the same whether keys were loaded or added, and takes no more room', () => {
+    const records = new KeyRecords()
+    const [loaded, other] = [new KeyTable(records, { seed: 7 }), new KeyTable(records, { seed: 7 })]
+    loaded.beginLoad()
+    const names = Array.from({ length: 20_000 }, (_, i) => bytes(`key ${i}`))
+    const added = names.map((name) => records.add(name))
+    added.forEach((record, i) => {
+      for (const table of [loaded, other]) table.add(names[i] ?? bytes(''), record)
+    })
+    loaded.verify(added)
+    loaded.endLoad()
+    expect(loaded.allocatedBytes).toBe(other.allocatedBytes)
+    // It splits on by the keys themselves.
+    for (let i = 0; i < 20_000; i++) {
+      const name = bytes(`later ${i}`)
+      added.push(records.add(name))
+      loaded.add(name, added.at(-1) ?? 0)
+    }
+    loaded.verify(added)
+  })
+
   test('takes eleven bytes a key at most once it has more than a segment', () => {
     const records = new KeyRecords()
     const table = new KeyTable(records)

@@ -42,6 +42,8 @@ export interface KeyTableOptions {
 interface Segment {
   readonly slots: Uint32Array
   readonly tags: Uint8Array
+  /** While keys are loaded: the hash of each key, so that splitting need not look at records. */
+  hashes: Uint32Array | undefined
   /** How many bits of the hash its keys have in common. */
   depth: number
   live: number
@@ -58,6 +60,7 @@ export class KeyTable {
   #depth = 0
   #count = 0
   #allocatedBytes = 0
+  #isLoading = false
 
   constructor(records: KeyRecords, options: KeyTableOptions = {}) {
     this.#records = records
@@ -125,6 +128,20 @@ export class KeyTable {
     }
   }
 
+  /** Many keys are about to be added: until `endLoad` hashes are kept, and splitting is quick. */
+  beginLoad(): void {
+    assert(this.#count === 0, 'key table: loading begins without keys')
+    this.#isLoading = true
+    this.#directory = [this.#newSegment(0, this.#segmentSlots)]
+    this.#depth = 0
+    this.#allocatedBytes = bytesOf(this.#directory[0] as Segment)
+  }
+
+  endLoad(): void {
+    this.#isLoading = false
+    for (const segment of this.#directory) segment.hashes = undefined
+  }
+
   /** Throws `AssertionError` where the table and the records that it must hold differ. */
   verify(records: Iterable<number>): void {
     let count = 0
@@ -174,12 +191,14 @@ export class KeyTable {
   }
 
   #forEach(segment: Segment, visit: (record: number, hash: number) => void): void {
-    const { slots, tags } = segment
+    const { slots, tags, hashes } = segment
     for (let at = 0; at < tags.length; at++) {
-      if (at % WARM_SLOTS === 0) this.#records.warm(slots, at, at + WARM_SLOTS)
+      if (hashes === undefined && at % WARM_SLOTS === 0) {
+        this.#records.warm(slots, at, at + WARM_SLOTS)
+      }
       if ((tags[at] as number) < TAG_MARK) continue
       const record = slots[at] as number
-      visit(record, this.#records.hash(record, this.#seed))
+      visit(record, hashes?.[at] ?? this.#records.hash(record, this.#seed))
     }
   }
 
@@ -200,6 +219,7 @@ export class KeyTable {
     return {
       slots: new Uint32Array(memory, 0, slotCount),
       tags: new Uint8Array(memory, slotCount * 4, slotCount),
+      hashes: this.#isLoading ? new Uint32Array(slotCount) : undefined,
       depth,
       live: 0,
       used: 0,
@@ -217,6 +237,7 @@ function place(segment: Segment, hash: number, record: number): void {
   segment.live++
   tags[at] = tagOf(hash)
   slots[at] = record
+  if (segment.hashes !== undefined) segment.hashes[at] = hash
 }
 
 /** How many slots are used at most: beyond seven eighths searches get long. */

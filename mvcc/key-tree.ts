@@ -101,17 +101,33 @@ export class KeyTree {
     this.#insertHere(record)
   }
 
-  /** Inserts the record of a key behind all that are there. */
-  append(record: number): void {
+  /**
+   * Makes a leaf of the records of a sorted list from `from` on, behind all that are there. Returns
+   * where the rest of the list begins. The last leaf stays as it is, full or not.
+   */
+  appendLeaf(list: Uint32Array, from: number): number {
     const nodes = this.#nodes
-    let node = this.#root
-    for (let level = 0; level <= this.#height; level++) {
-      const count = nodes.count(node)
-      this.#path[level] = node
-      this.#positions[level] = level < this.#height ? count - 1 : count
-      if (level < this.#height) node = nodes.child(node, count - 1)
+    const to = Math.min(from + this.#leafMax, list.length)
+    if (from === to) return to
+    let last = this.#root
+    for (let level = 0; level < this.#height; level++) {
+      const position = nodes.count(last) - 1
+      this.#path[level] = last
+      this.#positions[level] = position
+      last = nodes.child(last, position)
     }
-    this.#insertHere(record)
+    const leaf = this.#count === 0 ? last : nodes.add()
+    this.#version++
+    this.#count += to - from
+    nodes.fillLeaf(leaf, list.subarray(from, to))
+    if (leaf === last) return to
+    nodes.setPrevious(leaf, last)
+    nodes.setNext(last, leaf)
+    for (let level = 0; level < this.#height; level++) {
+      nodes.addLive(this.#path[level] as number, nodes.live(leaf))
+    }
+    this.#insertChild(this.#height, this.#record(leaf, 0), leaf)
+    return to
   }
 
   /** Notes that a key, whose record is there, began to exist (1) or ended (−1). */

@@ -104,7 +104,7 @@ export class RangeScan<T> {
     this.#matched++
     if (request.sortBy !== 'key') this.#candidates.push(this.#candidate())
     else if (this.#matched <= request.limit) {
-      this.#kvs.push(this.#make(source.rows.get(this.#cursor.key, state)))
+      this.#kvs.push(this.#make(source.rows.glance(this.#cursor.key, state)))
     } else if (this.#matched === request.limit + 1) {
       this.#endCounted()
     }
@@ -138,7 +138,7 @@ export class RangeScan<T> {
   #fetch(): void {
     const candidate = this.#candidates[this.#fetched]
     assert(candidate !== undefined, 'fetched beyond the end')
-    this.#kvs.push(this.#make(this.#source.rows.get(candidate.key, candidate.state)))
+    this.#kvs.push(this.#make(this.#source.rows.glance(candidate.key, candidate.state)))
     this.#fetched++
     if (this.#fetched < this.#candidates.length) return
     this.#candidates = []

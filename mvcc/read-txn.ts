@@ -43,6 +43,8 @@ export class ReadTxn {
   readonly #rows: Rows
   readonly #floor: number
   readonly #ended: () => void
+  /** Only within `get`. */
+  readonly #state = new KeyState()
   /** The revision that is current for this reader. */
   readonly revision: number
 
@@ -68,9 +70,9 @@ export class ReadTxn {
   /** One key at a revision (0: the current one); undefined where it doesn't exist there. */
   get<T>(key: Uint8Array, revision: number, make: MakeResult<T>): T | undefined {
     const at = this.resolve(revision)
-    const state = new KeyState()
+    const state = this.#state
     if (!this.#mvcc.index.get(key, at, state)) return undefined
-    return make(this.#rows.get(key, state))
+    return make(this.#rows.glance(key, state))
   }
 
   /** Begins to read a range; the caller drives its steps. */

@@ -43,11 +43,7 @@ export function* sortRecords(records: KeyRecords, list: Uint32Array): Generator<
     if (to - from < GROUP_MIN) {
       sortByComparing(records, list, group)
     } else {
-      const shared = yield* sharedByAll(records, list, group)
-      for (let i = from; i < to; i++) {
-        if ((i & (STEP_RECORDS - 1)) === 0) yield
-        heads[i] = records.head(list[i] as number, shared)
-      }
+      const shared = yield* readHeads(records, list, heads, group)
       if (to - from < LARGE_MIN) sortFewByHeads(list, heads, group)
       else yield* sortByHeads(list, heads, { spare, from, to })
       yield* splitByHeads(records, list, { heads, from, to, shared, groups })
@@ -58,17 +54,33 @@ export function* sortRecords(records: KeyRecords, list: Uint32Array): Generator<
   }
 }
 
-function* sharedByAll(
+/**
+ * Finds what the keys of a group begin with in common, and reads the head of each behind it.
+ * Returns how many bytes are shared. What the first, the middle and the last one share is mostly
+ * what all do, so each record is looked at once; else what was read so far is read again.
+ */
+function* readHeads(
   records: KeyRecords,
   list: Uint32Array,
+  heads: Uint32Array,
   { from, to }: Group,
 ): Generator<void, number> {
   const first = list[from] as number
   let shared = records.keySize(first)
+  for (const other of [(from + to) >>> 1, to - 1]) {
+    shared = records.sharedBy(first, list[other] as number, shared)
+  }
+  const guess = shared
   for (let i = from; i < to; i++) {
     if ((i - from) % WARM_RECORDS === 0) records.warm(list, i, Math.min(i + WARM_RECORDS, to))
     if ((i & (STEP_RECORDS - 1)) === 0) yield
     shared = records.sharedBy(first, list[i] as number, shared)
+    heads[i] = records.head(list[i] as number, shared)
+  }
+  if (shared === guess) return shared
+  for (let i = from; i < to; i++) {
+    if ((i & (STEP_RECORDS - 1)) === 0) yield
+    heads[i] = records.head(list[i] as number, shared)
   }
   return shared
 }

@@ -7,18 +7,19 @@
  * revision and belongs to no key.
  */
 
-import type { Tx } from '../engine/index.ts'
-import { formatBytes } from '../base/bytes.ts'
+import type { Cursor, Tx } from '../engine/index.ts'
+import { EMPTY_BYTES, formatBytes } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
+import { KeyFields, readKeyFields } from '../proto/mvccpb.ts'
 import type { KeyValue } from '../proto/mvccpb.ts'
+import { DecodeError, WireReader } from '../proto/wire.ts'
 import { KeyIndex } from './key-index.ts'
 import { KeyState, VERSION_MAX } from './key-records.ts'
 import { NO_LEASES } from './lease-book.ts'
 import type { LeaseBook } from './lease-book.ts'
 import { Mvcc } from './mvcc.ts'
-import { FIRST_REVISION, SUB_MAX, decodeRevisionKey } from './revision.ts'
+import { FIRST_REVISION, SUB_MAX, readRevisionKey } from './revision.ts'
 import type { RevisionKey } from './revision.ts'
-import { decodeRow } from './rows.ts'
 import { KEY_BUCKET, readCompactedRevisions } from './schema.ts'
 import type { SpaceBook } from './space-book.ts'
 
@@ -46,50 +47,82 @@ export async function restore(tx: Tx, options: RestoreOptions): Promise<Mvcc> {
   const { file, leases = NO_LEASES, space } = options
   const { compacted, finished } = readCompactedRevisions(tx, file)
   const index = new KeyIndex({ seed: options.seed ?? 0 })
-  let last: RevisionKey = { main: 0, sub: 0, isTombstone: false }
+  const reading = new Restoring(index, file, leases)
   let rowCount = 0
   const cursor = tx.bucket(KEY_BUCKET)?.cursor()
   for (let entry = cursor?.first(); entry !== undefined; entry = cursor?.next()) {
-    last = restoreRow(index, { rowKey: entry.key, row: entry.value, last, file, leases })
+    reading.restoreRow(cursor as Cursor)
     rowCount++
     if (rowCount % STEP_ROWS === 0) await options.pause()
   }
+  const { last } = reading
   for (const _ of index.build()) await options.pause()
   const revision = Math.max(FIRST_REVISION, last.main, compacted)
   const compaction = { compactedRevision: compacted, finishedRevision: finished }
   return new Mvcc({ file, index, revision, ...compaction, leases, space })
 }
 
-interface RowRead {
-  readonly rowKey: Uint8Array
-  readonly row: Uint8Array | undefined
-  readonly last: RevisionKey
-  readonly file: string
-  readonly leases: LeaseBook
+/** Reads row after row; what it needs for one is there once, not made for each. */
+class Restoring {
+  readonly #index: KeyIndex
+  readonly #file: string
+  readonly #leases: LeaseBook
+  readonly #reader = new WireReader(EMPTY_BYTES)
+  readonly #fields = new KeyFields()
+  /** The revision of the row read last, and of the one under way. */
+  #last = { main: 0, sub: 0, isTombstone: false }
+  #revision = { main: 0, sub: 0, isTombstone: false }
+
+  constructor(index: KeyIndex, file: string, leases: LeaseBook) {
+    this.#index = index
+    this.#file = file
+    this.#leases = leases
+  }
+
+  get last(): RevisionKey {
+    return this.#last
+  }
+
+  /** Takes in the row that a cursor stands on. @throws {CorruptionError} */
+  restoreRow(cursor: Cursor): void {
+    const file = this.#file
+    const last = this.#last
+    const revision = this.#revision
+    const reader = this.#reader
+    cursor.glanceKey(reader)
+    const isRevision = readRevisionKey(reader.bytes, reader.position, reader.end, revision)
+    if (!isRevision || !cursor.glanceValue(reader)) {
+      const message = `row ${formatBytes(cursor.key)} of bucket "key" is no revision`
+      throw new CorruptionError(message, { file })
+    }
+    if (!follows(revision, last)) {
+      throw damagedRow(file, revision, `follows revision ${last.main}.${last.sub}`)
+    }
+    if (revision.sub > SUB_MAX) throw damagedRow(file, revision, 'has a sub beyond 31 bits')
+    this.#revision = last
+    this.#last = revision
+    if (reader.position < reader.end) this.#restoreKey(revision)
+  }
+
+  #restoreKey(revision: RevisionKey): void {
+    const file = this.#file
+    const kv = this.#fields
+    try {
+      readKeyFields(this.#reader, kv)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      throw damagedRow(file, revision, `can't be decoded: ${error.message}`)
+    }
+    if (kv.key.length === 0) throw damagedRow(file, revision, 'names no key')
+    const problem = restoreRevision(this.#index, revision, kv)
+    if (problem !== undefined) {
+      throw damagedRow(file, revision, `is damaged: key ${formatBytes(kv.key)}: ${problem}`)
+    }
+    this.#leases.restore(kv.key, revision.isTombstone ? 0n : kv.lease)
+  }
 }
 
 const state = new KeyState()
-
-function restoreRow(index: KeyIndex, read: RowRead): RevisionKey {
-  const { rowKey, row, last, file } = read
-  const revision = decodeRevisionKey(rowKey)
-  if (revision === undefined || row === undefined) {
-    throw new CorruptionError(`row ${formatBytes(rowKey)} of bucket "key" is no revision`, { file })
-  }
-  if (!follows(revision, last)) {
-    throw damagedRow(file, revision, `follows revision ${last.main}.${last.sub}`)
-  }
-  if (revision.sub > SUB_MAX) throw damagedRow(file, revision, 'has a sub beyond 31 bits')
-  if (row.length === 0) return revision
-  const kv = decodeRow(row, (message) => damagedRow(file, revision, message))
-  if (kv.key.length === 0) throw damagedRow(file, revision, 'names no key')
-  const problem = restoreRevision(index, revision, kv)
-  if (problem !== undefined) {
-    throw damagedRow(file, revision, `is damaged: key ${formatBytes(kv.key)}: ${problem}`)
-  }
-  read.leases.restore(kv.key, revision.isTombstone ? 0n : kv.lease)
-  return revision
-}
 
 type Place = Pick<RevisionKey, 'main' | 'sub'>
 

@@ -62,14 +62,25 @@ export function encodeTombstoneKey(main: number, sub: number): Uint8Array {
  * beyond 2^53.
  */
 export function decodeRevisionKey(key: Uint8Array): RevisionKey | undefined {
-  const isTombstone = key.length === TOMBSTONE_KEY_SIZE
-  if (!isTombstone && key.length !== REVISION_KEY_SIZE) return undefined
-  if (key[8] !== SEPARATOR) return undefined
-  if (isTombstone && key[REVISION_KEY_SIZE] !== TOMBSTONE_MARK) return undefined
-  const main = readBigEndian(key, 0)
-  const sub = readBigEndian(key, 9)
-  if (main > MAIN_MAX || sub > MAIN_MAX) return undefined
-  return { main, sub, isTombstone }
+  const revision = { main: 0, sub: 0, isTombstone: false }
+  return readRevisionKey(key, 0, key.length, revision) ? revision : undefined
+}
+
+/** As `decodeRevisionKey`, of `bytes[start, end)` and into `revision`; false where it isn't one. */
+export function readRevisionKey(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  revision: { main: number; sub: number; isTombstone: boolean },
+): boolean {
+  const isTombstone = end - start === TOMBSTONE_KEY_SIZE
+  if (!isTombstone && end - start !== REVISION_KEY_SIZE) return false
+  if (bytes[start + 8] !== SEPARATOR) return false
+  if (isTombstone && bytes[start + REVISION_KEY_SIZE] !== TOMBSTONE_MARK) return false
+  revision.main = readBigEndian(bytes, start)
+  revision.sub = readBigEndian(bytes, start + 9)
+  revision.isTombstone = isTombstone
+  return revision.main <= MAIN_MAX && revision.sub <= MAIN_MAX
 }
 
 function writeBigEndian(target: Uint8Array, offset: number, value: number): void {

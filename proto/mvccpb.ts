@@ -110,39 +110,71 @@ export function encodeKeyValue(kv: KeyValue): Uint8Array {
  * is the same, which saves a view. @throws {DecodeError}
  */
 export function decodeKeyValue(bytes: Uint8Array, known: Uint8Array = EMPTY_BYTES): KeyValue {
-  const reader = new WireReader(bytes)
-  let key = EMPTY_BYTES
-  let createRevision = 0
-  let modRevision = 0
-  let version = 0
-  let value = EMPTY_BYTES
-  let lease = 0n
+  return readKeyValue(new WireReader(bytes), known)
+}
+
+/** As `decodeKeyValue`, of the message that a reader stands on. @throws {DecodeError} */
+export function readKeyValue(reader: WireReader, known: Uint8Array): KeyValue {
+  const kv = new KeyFields()
+  readFields(reader, kv, known, true)
+  return kv
+}
+
+/** A KeyValue to be filled in. */
+export class KeyFields implements KeyValue {
+  key: Uint8Array = EMPTY_BYTES
+  createRevision = 0
+  modRevision = 0
+  version = 0
+  value: Uint8Array = EMPTY_BYTES
+  lease = 0n
+}
+
+/**
+ * As `readKeyValue`, into an object that is used again and again; of the value it is only checked
+ * that it is there in full: `value` stays empty. @throws {DecodeError}
+ */
+export function readKeyFields(reader: WireReader, fields: KeyFields): void {
+  fields.key = EMPTY_BYTES
+  fields.createRevision = 0
+  fields.modRevision = 0
+  fields.version = 0
+  fields.lease = 0n
+  readFields(reader, fields, EMPTY_BYTES, false)
+}
+
+function readFields(
+  reader: WireReader,
+  fields: KeyFields,
+  known: Uint8Array,
+  wantsValue: boolean,
+): void {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case KEY:
-        key = reader.lentOr(known)
+        fields.key = known.length > 0 ? reader.lentOr(known) : reader.lent()
         break
       case CREATE_REVISION:
-        createRevision = reader.int()
+        fields.createRevision = reader.int()
         break
       case MOD_REVISION:
-        modRevision = reader.int()
+        fields.modRevision = reader.int()
         break
       case VERSION:
-        version = reader.int()
+        fields.version = reader.int()
         break
       case VALUE:
-        value = reader.lent()
+        if (wantsValue) fields.value = reader.lent()
+        else reader.skip(tag)
         break
       case LEASE:
-        lease = reader.int64()
+        fields.lease = reader.int64()
         break
       default:
         refuseKnownField(reader, tag, 6)
         reader.skip(tag)
     }
   }
-  return { key, createRevision, modRevision, version, value, lease }
 }
 
 const EVENT_TYPE = (1 << 3) | WIRE_VARINT

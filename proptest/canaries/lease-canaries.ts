@@ -30,8 +30,8 @@ export const LEASE_CANARIES: readonly Canary[] = [
   {
     name: 'detach by a delete forgotten when history is read',
     file: 'mvcc/restore.ts',
-    find: '  read.leases.restore(kv.key, revision.isTombstone ? 0n : kv.lease)\n',
-    replace: '  if (!revision.isTombstone) read.leases.restore(kv.key, kv.lease)\n',
+    find: 'this.#leases.restore(kv.key, revision.isTombstone ? 0n : kv.lease)\n',
+    replace: 'if (!revision.isTombstone) this.#leases.restore(kv.key, kv.lease)\n',
     test: 'proptest/lease/lease.test.ts',
     testName: 'leases hold what was promised',
   },

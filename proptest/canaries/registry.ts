@@ -28,6 +28,7 @@ import { LOGGED_CANARIES } from './logged-canaries.ts'
 import { MVCC_CANARIES } from './mvcc-canaries.ts'
 import { NAMESPACE_CANARIES } from './namespace-canaries.ts'
 import { OWNER_CANARIES } from './owner-canaries.ts'
+import { READ_CANARIES } from './read-canaries.ts'
 import { RECIPE_CANARIES } from './recipe-canaries.ts'
 import { SPACE_CANARIES } from './space-canaries.ts'
 import { STORE_CANARIES } from './store-canaries.ts'
@@ -49,6 +50,7 @@ export const CANARIES: readonly Canary[] = [
   ...LOGGED_CANARIES,
   ...MVCC_CANARIES,
   ...STORE_CANARIES,
+  ...READ_CANARIES,
   ...RECIPE_CANARIES,
   ...SPACE_CANARIES,
   ...ETCD_CANARIES,
