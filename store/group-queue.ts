@@ -134,6 +134,16 @@ export class GroupQueue {
     return this.#poison === undefined && this.#database.engine.isSound
   }
 
+  /** What `mustBeSound` throws; undefined: nothing. */
+  get refusal(): unknown {
+    try {
+      this.mustBeSound()
+      return undefined
+    } catch (error) {
+      return error
+    }
+  }
+
   /**
    * Queues a write. Resolves with what it returned when that is durable.
    * @throws {KvError} `KV_BUSY`, `KV_POISONED`: nothing was queued
@@ -157,7 +167,7 @@ export class GroupQueue {
    */
   submitSync<T>(write: Write<T>): T {
     this.mustBeSound()
-    this.#database.clearSync()
+    this.#clearSync()
     while (this.#queue.length > 0) {
       const need = this.#runGroup(undefined)
       if (need !== undefined) this.#makeRoomSync(need)
@@ -167,6 +177,15 @@ export class GroupQueue {
       const ran = this.#runSync(write)
       if ('result' in ran) return ran.result
       this.#database.reserveSync(ran.byteCount, write.isFreeing).release()
+    }
+  }
+
+  #clearSync(): void {
+    try {
+      this.#database.clearSync()
+    } catch (error) {
+      if (!this.#database.engine.isSound) this.#poisonBy(error)
+      throw error
     }
   }
 
