@@ -167,7 +167,7 @@ export class GroupQueue {
    */
   submitSync<T>(write: Write<T>): T {
     this.mustBeSound()
-    this.#clearSync()
+    this.#database.clearSync()
     while (this.#queue.length > 0) {
       const need = this.#runGroup(undefined)
       if (need !== undefined) this.#makeRoomSync(need)
@@ -177,15 +177,6 @@ export class GroupQueue {
       const ran = this.#runSync(write)
       if ('result' in ran) return ran.result
       this.#database.reserveSync(ran.byteCount, write.isFreeing).release()
-    }
-  }
-
-  #clearSync(): void {
-    try {
-      this.#database.clearSync()
-    } catch (error) {
-      if (!this.#database.engine.isSound) this.#poisonBy(error)
-      throw error
     }
   }
 

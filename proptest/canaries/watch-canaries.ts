@@ -136,13 +136,4 @@ export const WATCH_CANARIES: readonly Canary[] = [
     testName: 'tells those that wait of a checkpoint that fails behind everybody',
     mayHang: true,
   },
-  {
-    name: 'a watch that waits for ever when a blocking write met the failure',
-    file: 'store/group-queue.ts',
-    find: 'if (!this.#database.engine.isSound) this.#poisonBy(error)',
-    replace: '',
-    test: 'store/watches.test.ts',
-    testName: 'tells those that wait of a checkpoint that fails under a write that blocks',
-    mayHang: true,
-  },
 ]
