@@ -28,6 +28,8 @@ export interface Figure {
   /** What the project asks of itself. */
   readonly atLeast?: number
   readonly atMost?: number
+  /** The curve of which it is a point: `name` says where. It is drawn, not put into the table. */
+  readonly curve?: string
 }
 
 export interface VersionedAnswer {

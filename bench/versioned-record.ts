@@ -12,6 +12,7 @@ import type { Figure, VersionedCase } from './versioned-protocol.ts'
 
 const VERSIONED_FORMAT = 'revbolt-versioned'
 const VERSIONED_VERSION = 1
+const BAR_COLUMNS = 50
 
 export interface VersionedPart extends Occasion {
   readonly scale: number
@@ -45,16 +46,47 @@ export function writeVersionedParts(path: string, parts: VersionedParts): void {
   writeFileSync(path, `${JSON.stringify(record, undefined, 1)}\n`)
 }
 
+interface Summarized {
+  readonly figure: Figure
+  readonly median: number
+  readonly spread: string
+}
+
 /** The figures of one case, medians of its rounds. */
 export function formatPart(name: string, { rounds }: VersionedPart): string {
   const [first = []] = rounds
-  const rows = first.map((figure, i) => {
+  const all: Summarized[] = first.map((figure, i) => {
     const values = rounds.map((round) => round[i]?.value ?? Number.NaN)
     const { median, min, max } = summarize(values)
     const spread = values.length > 1 ? ` (${formatValue(min)}–${formatValue(max)})` : ''
-    return [figure.name, `${formatValue(median)}${spread} ${figure.unit}`, wantedOf(figure, median)]
+    return { figure, median, spread }
   })
-  return `### ${name}\n\n${table(['what', 'measured', 'wanted'], rows)}\n`
+  const rows = all
+    .filter(({ figure }) => figure.curve === undefined)
+    .map(({ figure, median, spread }) => [
+      figure.name,
+      `${formatValue(median)}${spread} ${figure.unit}`,
+      wantedOf(figure, median),
+    ])
+  const text = `### ${name}\n\n${table(['what', 'measured', 'wanted'], rows)}\n`
+  return text + formatCurves(all)
+}
+
+/** Bars below each other, from 0 to the largest. */
+function formatCurves(all: readonly Summarized[]): string {
+  let text = ''
+  for (const curve of new Set(all.map(({ figure }) => figure.curve))) {
+    if (curve === undefined) continue
+    const points = all.filter(({ figure }) => figure.curve === curve)
+    const most = Math.max(...points.map(({ median }) => median))
+    const width = Math.max(...points.map(({ figure }) => figure.name.length))
+    const lines = points.map(({ figure, median }) => {
+      const bar = '█'.repeat(Math.round((BAR_COLUMNS * median) / most))
+      return `${figure.name.padStart(width)} ${bar} ${formatValue(median)}`
+    })
+    text += `\n\`\`\`\n${curve}\n${lines.join('\n')}\n\`\`\`\n`
+  }
+  return text
 }
 
 function wantedOf({ atLeast, atMost }: Figure, value: number): string {

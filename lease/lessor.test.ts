@@ -228,8 +228,10 @@ describe('undo()', () => {
     clock.advance(4000)
     change((txn) => lessor.revoke(txn, 7n), false)
     expect([keysOf(7n), lessor.nextDueInMs]).toEqual([['a', 'b'], 6000])
+    change(() => lessor.attach(bytes('a'), 0n))
+    expect(keysOf(7n)).toEqual(['b'])
     change((txn) => lessor.revoke(txn, 7n))
-    expect(deleted).toEqual(['a', 'b', 'a', 'b'])
+    expect(deleted).toEqual(['a', 'b', 'b'])
   })
 
   test('attaches keys again that were moved or detached', () => {

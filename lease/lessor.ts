@@ -278,10 +278,24 @@ export class Lessor {
 
   #end(txn: LeaseTxn, lease: LeaseState): void {
     deleteLeaseRow(txn.changeTx(), lease.id)
-    txn.deleteKeys(keysOf(lease))
-    assert((lease.keys?.size ?? 0) === 0, 'the keys of a lease that ends are detached')
+    const keys = keysOf(lease)
+    this.#detachAll(lease)
+    txn.deleteKeys(keys)
+    assert(lease.keys === undefined, 'no key is attached to a lease that ends')
     this.#remove(lease)
     this.#undoes.push(() => this.#add(lease))
+  }
+
+  /** All at once: a lease may have very many keys, and each would be looked up and undone alone. */
+  #detachAll(lease: LeaseState): void {
+    const names = lease.keys
+    if (names === undefined) return
+    lease.keys = undefined
+    for (const name of names) this.#holders.delete(name)
+    this.#undoes.push(() => {
+      lease.keys = names
+      for (const name of names) this.#holders.set(name, lease)
+    })
   }
 
   #add(lease: LeaseState): void {

@@ -65,7 +65,7 @@ import type { ViewHold } from './view-hold.ts'
 import type { StoreLog } from './store-log.ts'
 import { VERSION } from './version.ts'
 import type { WatchHub } from '../watch/watch-hub.ts'
-import { LastText, WATCH_OPTIONS, openWatch } from './watches.ts'
+import { EventShows, WATCH_OPTIONS, openWatch } from './watches.ts'
 import type { OutputWatch } from './watches.ts'
 
 /** Keys read before the time is looked at. */
@@ -112,7 +112,7 @@ export class DirectoryStore {
   readonly #leases: Leases
   readonly #views: OpenViews
   readonly #reads: Reads
-  readonly #lastText = new LastText()
+  readonly #eventShows = new EventShows()
   readonly #transactor: Transactor
   readonly #argsExample = new Example<Arguments>()
   readonly #putExample = new Example<PutOutput>()
@@ -310,11 +310,18 @@ export class DirectoryStore {
     this.#leases.checkpointed()
   }
 
+  /** The file could not be brought on. Unless that was for want of room, nothing goes on. */
+  checkpointFailed(): void {
+    const { hub, queue } = this.#setup
+    const { refusal } = queue
+    if (refusal !== undefined) hub.fail(refusal)
+  }
+
   watch(options?: unknown): OutputWatch {
     const { fields, args } = this.#read(options, WATCH_OPTIONS)
     const admit = (signal: AbortSignal | undefined): void => this.#admit(signal, args)
     const { hub } = this.#setup
-    return openWatch({ hub, fields, args, admit, lastText: this.#lastText })
+    return openWatch({ hub, fields, args, admit, shows: this.#eventShows })
   }
 
   async status(options?: unknown): Promise<Status> {

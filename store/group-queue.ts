@@ -134,6 +134,16 @@ export class GroupQueue {
     return this.#poison === undefined && this.#database.engine.isSound
   }
 
+  /** What `mustBeSound` throws; undefined: nothing. */
+  get refusal(): unknown {
+    try {
+      this.mustBeSound()
+      return undefined
+    } catch (error) {
+      return error
+    }
+  }
+
   /**
    * Queues a write. Resolves with what it returned when that is durable.
    * @throws {KvError} `KV_BUSY`, `KV_POISONED`: nothing was queued

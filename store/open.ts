@@ -226,12 +226,7 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
   let store: DirectoryStore | undefined
   const database = await openDatabase({
     ...databaseSetup(ground, path, { settings, random }),
-    onCheckpoint: (report) => {
-      log.debug('checkpoint', { ...report })
-      channels.checkpointed(report)
-      store?.checkpointed()
-    },
-    onCheckpointFailed: (error) => log.warn('a checkpoint was given up', { error }),
+    ...checkpointListener({ log, channels }, () => store),
   })
   const { engine } = database
   try {
@@ -257,7 +252,10 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
         alarms.look()
       },
       sent: (writeCount) => channels.sent(writeCount),
-      onPoisoned: (error) => log.error('no more writes are taken; close and open again', { error }),
+      onPoisoned: (error) => {
+        log.error('no more writes are taken; close and open again', { error })
+        hub.fail(queue.refusal)
+      },
     })
     const isEased = (): boolean => space.isEased
     const alarms = new Alarms({ file: engine.path, readOnly, queue, begin, isEased })
@@ -284,6 +282,23 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
   } catch (error) {
     await database.abandon()
     throw error
+  }
+}
+
+function checkpointListener(
+  { log, channels }: { readonly log: StoreLog; readonly channels: StoreChannels },
+  storeNow: () => DirectoryStore | undefined,
+): Pick<DatabaseSetup, 'onCheckpoint' | 'onCheckpointFailed'> {
+  return {
+    onCheckpoint: (report) => {
+      log.debug('checkpoint', { ...report })
+      channels.checkpointed(report)
+      storeNow()?.checkpointed()
+    },
+    onCheckpointFailed: (error) => {
+      log.warn('a checkpoint was given up', { error })
+      storeNow()?.checkpointFailed()
+    },
   }
 }
 

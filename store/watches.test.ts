@@ -55,10 +55,42 @@ describe('watch()', () => {
     await store.put('a', '1')
     disk.injectFault({ kind: 'sync', code: 'EIO' })
     await expect(store.put('b', '1')).rejects.toSatisfy((error) => isKvError(error, 'KV_IO'))
-    await nextTurn()
+    await expect(live.over).rejects.toMatchObject({ code: 'KV_POISONED', cause: { code: 'KV_IO' } })
     await store.close()
-    await live.over
     expect(live.keys).toEqual(['a'])
+  })
+
+  test('tells those that wait of a checkpoint that fails behind everybody’s back', async () => {
+    const disk = new MemoryDisk()
+    const store = await openOn(disk, '/data', { checkpointBytes: 2000 })
+    const live = follow(store.watch())
+    const unread = store.watch()
+    await store.put('a', '1')
+    disk.injectFault({ kind: 'sync', path: '/data/db', code: 'EIO' })
+    await store.put('b', 'x'.repeat(3000))
+    await expect(live.over).rejects.toMatchObject({ code: 'KV_POISONED' })
+    expect(live.keys).toEqual(['a', 'b'])
+    // What it had received is there still, then the error, then the end.
+    const late = follow(unread)
+    await expect(late.over).rejects.toMatchObject({ code: 'KV_POISONED' })
+    expect(late.keys).toEqual(['a', 'b'])
+    expect(await unread[Symbol.asyncIterator]().next()).toEqual({ done: true, value: undefined })
+    await expect(follow(store.watch()).over).rejects.toMatchObject({ code: 'KV_POISONED' })
+    await store.close().catch(() => {})
+  })
+
+  test('tells those that wait of a checkpoint that fails under a write that blocks', async () => {
+    const disk = new MemoryDisk()
+    const store = await openOn(disk, '/data', { cacheBytes: 1024 * 1024 })
+    const live = follow(store.watch({ key: 'nothing' }))
+    disk.injectFault({ kind: 'sync', path: '/data/db', code: 'EIO' })
+    const value = 'x'.repeat(100_000)
+    const fill = (): void => {
+      for (let i = 0; i < 100; i++) store.putSync(`${i}`, value)
+    }
+    expect(fill).toThrow(expect.objectContaining({ code: 'KV_IO' }))
+    await expect(live.over).rejects.toMatchObject({ code: 'KV_POISONED' })
+    await store.close().catch(() => {})
   })
 
   test('what one reader does to its entries is not seen by another', async () => {

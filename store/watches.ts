@@ -15,7 +15,7 @@ import type { WatchHub } from '../watch/watch-hub.ts'
 import type { Consumer, EventBatch, Watcher, WatchRequest } from '../watch/watcher.ts'
 import { SPAN_FIELDS } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
-import type { OutputKey } from './codec.ts'
+import type { Codec, OutputKey } from './codec.ts'
 import type { Fields } from './fields.ts'
 import { entryMaker, withKey } from './result.ts'
 import type { Entry } from './result.ts'
@@ -50,38 +50,80 @@ export interface WatchSetup {
   readonly hub: WatchHub
   readonly fields: Fields
   readonly args: Arguments
-  readonly lastText: LastText
+  readonly shows: EventShows
   /** Throws what keeps the store from watching. */
   readonly admit: (signal: AbortSignal | undefined) => void
 }
 
 /** Registers a watch. Slips are thrown; what else is wrong comes from the iteration. */
 export function openWatch(setup: WatchSetup): OutputWatch {
-  const { hub, fields, args, admit, lastText } = setup
+  const { hub, fields, args, admit, shows } = setup
   const request = readWatchRequest(fields, args)
   const signal = fields.signal()
-  const decode = entryMaker(args.codec, false)
-  const isText = args.codec.encoding === 'utf8'
-  const make = isText ? (row: KeyValue): Entry => lastText.entryOf(row, decode) : decode
   try {
     admit(signal)
   } catch (error) {
     return new RefusedWatch(error)
   }
-  return new StoreWatch(hub.watch(request), { make, args, request, signal })
+  return new StoreWatch(hub.watch(request), {
+    show: shows.of(args.codec),
+    wantsPrevious: request.wantsPrevious,
+    signal,
+  })
+}
+
+/** How a store's watches show events: one way for each encoding, shared by those that have it. */
+export class EventShows {
+  readonly #shows = new Map<Codec, EventShow>()
+
+  of(codec: Codec): EventShow {
+    let show = this.#shows.get(codec)
+    if (show === undefined) {
+      show = new EventShow(codec)
+      this.#shows.set(codec, show)
+    }
+    return show
+  }
 }
 
 /**
- * The entry made of the last event that was read as text: where many watch a key, they share its
- * strings, which nobody can change.
+ * Decodes events. The entry made of the last event that was read as text is kept: where many watch
+ * a key, they share its strings, which nobody can change.
  */
-export class LastText {
+class EventShow {
+  readonly #codec: Codec
+  readonly #isText: boolean
+  readonly #decode: MakeResult<Entry>
   #row: KeyValue | undefined
   #entry: Entry | undefined
 
-  entryOf(row: KeyValue, decode: MakeResult<Entry>): Entry {
+  constructor(codec: Codec) {
+    this.#codec = codec
+    this.#isText = codec.encoding === 'utf8'
+    this.#decode = entryMaker(codec, false)
+  }
+
+  batch({ events, revision }: EventBatch, wantsPrevious: boolean): OutputBatch {
+    const [first] = events
+    // Most batches have one event; a list that grows would have room for many.
+    if (first !== undefined && events.length === 1) {
+      return { events: [this.#event(first, wantsPrevious)], revision }
+    }
+    return { events: events.map((event) => this.#event(event, wantsPrevious)), revision }
+  }
+
+  #event(event: StoreEvent, wantsPrevious: boolean): OutputEvent {
+    const { type, kv, previous: before } = event
+    // Others may have asked for it.
+    const previous = wantsPrevious && before !== undefined ? this.#entryOf(before) : undefined
+    if (type === 'put') return { type, kv: this.#entryOf(kv), previous }
+    return { type, key: this.#codec.decodeKey(kv.key), modRevision: event.revision, previous }
+  }
+
+  #entryOf(row: KeyValue): Entry {
+    if (!this.#isText) return this.#decode(row)
     if (this.#row !== row || this.#entry === undefined) {
-      this.#entry = decode(row)
+      this.#entry = this.#decode(row)
       this.#row = row
     }
     // Never the one that is kept: a reader's own is its own.
@@ -90,35 +132,43 @@ export class LastText {
 }
 
 interface Shape {
-  readonly make: MakeResult<Entry>
-  readonly args: Arguments
-  readonly request: WatchRequest
+  readonly show: EventShow
+  readonly wantsPrevious: boolean
   readonly signal: AbortSignal | undefined
 }
 
-interface Request {
-  readonly resolve: (result: IteratorResult<OutputBatch, undefined>) => void
-  readonly reject: (error: unknown) => void
+type Step = IteratorResult<OutputBatch, undefined>
+/** Answers a call of `next`. What fails is answered with a promise that is rejected. */
+type Answer = (step: Step | Promise<Step>) => void
+
+let newestAnswer: Answer | undefined
+
+function keepAnswer(resolve: Answer): void {
+  newestAnswer = resolve
 }
 
 class StoreWatch implements OutputWatch, Consumer {
   readonly ready: Promise<void> = Promise.resolve()
   readonly #watcher: Watcher
-  readonly #shape: Shape
+  readonly #show: EventShow
+  readonly #wantsPrevious: boolean
+  readonly #signal: AbortSignal | undefined
   readonly #onAbort: (() => void) | undefined
   #isDone = false
-  /** The call of `next` that waits. */
-  #request: Request | undefined
-  /** Those behind it, in their order: it may be called again before a batch is there. */
-  #requests: Request[] = []
+  /** To the call of `next` that waits. */
+  #answer: Answer | undefined
+  /** To those behind it, in their order: it may be called again before a batch is there. */
+  #answers: Answer[] = []
   /** Whether the watcher was asked for the next batch. */
   #isAsking = false
   #isServing = false
 
   constructor(watcher: Watcher, shape: Shape) {
     this.#watcher = watcher
-    this.#shape = shape
+    this.#show = shape.show
+    this.#wantsPrevious = shape.wantsPrevious
     const { signal } = shape
+    this.#signal = signal
     if (signal === undefined) return
     this.#onAbort = () => watcher.abort(signal.reason)
     signal.addEventListener('abort', this.#onAbort, { once: true })
@@ -126,13 +176,7 @@ class StoreWatch implements OutputWatch, Consumer {
 
   [Symbol.asyncIterator](): AsyncIterator<OutputBatch, undefined> {
     return {
-      next: () =>
-        new Promise((resolve, reject) => {
-          const request = { resolve, reject }
-          if (this.#request === undefined) this.#request = request
-          else this.#requests.push(request)
-          this.#serve()
-        }),
+      next: () => this.#next(),
       return: async () => {
         this.#isDone = true
         await this.cancel()
@@ -152,32 +196,44 @@ class StoreWatch implements OutputWatch, Consumer {
 
   /** Called by the watcher, where it was asked. */
   take(batch: EventBatch | undefined): void {
-    const request = this.#answered()
+    const answer = this.#answered()
     if (batch === undefined || this.#isDone) {
       this.#isDone = true
       this.#forgetSignal()
-      request.resolve({ done: true, value: undefined })
+      answer({ done: true, value: undefined })
     } else {
-      this.#answer(request, batch)
+      this.#give(answer, batch)
     }
-    this.#serve()
+    if (this.#answer !== undefined) this.#serve()
   }
 
   /** Called by the watcher, where it was asked. */
   fail(error: unknown): void {
-    const request = this.#answered()
-    this.#finish()
-    request.reject(error)
+    this.#refuse(this.#answered(), error)
     this.#serve()
   }
 
-  /** The call that the watcher has an answer for. */
-  #answered(): Request {
-    const request = this.#request
-    assert(request !== undefined, 'an answer for nobody')
+  /**
+   * Of each call that waits there is its promise and one function, made by a single one that is
+   * shared: what thousands of watchers hold while they wait is what the garbage collector copies.
+   */
+  #next(): Promise<Step> {
+    const promise = new Promise<Step>(keepAnswer)
+    const answer = newestAnswer
+    assert(answer !== undefined, 'a promise is made at once')
+    if (this.#answer === undefined) this.#answer = answer
+    else this.#answers.push(answer)
+    this.#serve()
+    return promise
+  }
+
+  /** To the call that the watcher has something for. */
+  #answered(): Answer {
+    const answer = this.#answer
+    assert(answer !== undefined, 'an answer for nobody')
     this.#isAsking = false
-    this.#request = this.#requests.length === 0 ? undefined : this.#requests.shift()
-    return request
+    this.#answer = this.#answers.length === 0 ? undefined : this.#answers.shift()
+    return answer
   }
 
   /** Asks for a batch for each call that waits for one, as long as there are any. */
@@ -185,7 +241,7 @@ class StoreWatch implements OutputWatch, Consumer {
     // Called again by what it calls: this loop goes on then.
     if (this.#isServing) return
     this.#isServing = true
-    while (!this.#isAsking && this.#request !== undefined) {
+    while (!this.#isAsking && this.#answer !== undefined) {
       this.#isAsking = true
       if (this.#isDone) this.take(undefined)
       else this.#watcher.handTo(this)
@@ -193,16 +249,20 @@ class StoreWatch implements OutputWatch, Consumer {
     this.#isServing = false
   }
 
-  #answer(request: Request, batch: EventBatch): void {
+  #give(answer: Answer, batch: EventBatch): void {
     let value: OutputBatch
     try {
-      value = this.#show(batch)
+      value = this.#show.batch(batch, this.#wantsPrevious)
     } catch (error) {
-      this.#finish()
-      request.reject(error)
+      this.#refuse(answer, error)
       return
     }
-    request.resolve({ done: false, value })
+    answer({ done: false, value })
+  }
+
+  #refuse(answer: Answer, error: unknown): void {
+    this.#finish()
+    answer(Promise.reject(error))
   }
 
   #finish(): void {
@@ -213,26 +273,8 @@ class StoreWatch implements OutputWatch, Consumer {
 
   #forgetSignal(): void {
     if (this.#onAbort !== undefined) {
-      this.#shape.signal?.removeEventListener('abort', this.#onAbort)
+      this.#signal?.removeEventListener('abort', this.#onAbort)
     }
-  }
-
-  #show({ events, revision }: EventBatch): OutputBatch {
-    const [first] = events
-    // Most batches have one event; a list that grows would have room for many.
-    if (first !== undefined && events.length === 1) {
-      return { events: [this.#showEvent(first)], revision }
-    }
-    return { events: events.map((event) => this.#showEvent(event)), revision }
-  }
-
-  #showEvent({ type, revision, kv, previous: before }: StoreEvent): OutputEvent {
-    const { make, args, request } = this.#shape
-    // Others may have asked for it.
-    const isWanted = request.wantsPrevious && before !== undefined
-    const previous = isWanted ? make(before) : undefined
-    if (type === 'put') return { type, kv: make(kv), previous }
-    return { type, key: args.codec.decodeKey(kv.key), modRevision: revision, previous }
   }
 }
 

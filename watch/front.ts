@@ -11,10 +11,12 @@
 
 import { assert } from '../base/assert.ts'
 import { EventReader } from '../mvcc/event-reader.ts'
-import type { EventType, StepRoom } from '../mvcc/event-reader.ts'
+import type { EventType, SelectedEvent, StepRoom, StoreEvent } from '../mvcc/event-reader.ts'
 import type { ReadTxn } from '../mvcc/read-txn.ts'
 import { IntervalTree } from './interval-tree.ts'
-import type { EventBatch, Watcher } from './watcher.ts'
+import type { EventBatch, WatchRequest, Watcher } from './watcher.ts'
+
+type Found = SelectedEvent<readonly Watcher[]>
 
 export class Front {
   readonly #tree = new IntervalTree<Watcher>()
@@ -22,6 +24,8 @@ export class Front {
   readonly #reader: EventReader<readonly Watcher[]>
   /** How many of them want previous values. */
   #previousCount = 0
+  /** How many of them leave out puts, or deletes. */
+  #choosyCount = 0
 
   /** Begins after a revision. */
   constructor(after: number) {
@@ -58,7 +62,7 @@ export class Front {
     assert(watcher.front === undefined, 'a watcher follows one front')
     watcher.front = this
     this.#watchers.add(watcher)
-    if (watcher.request.wantsPrevious) this.#previousCount++
+    this.#count(watcher.request, 1)
     this.#tree.add(watcher.request, watcher)
   }
 
@@ -68,7 +72,7 @@ export class Front {
     watcher.front = undefined
     watcher.next = Math.max(watcher.next, this.position + 1)
     this.#watchers.delete(watcher)
-    if (watcher.request.wantsPrevious) this.#previousCount--
+    this.#count(watcher.request, -1)
     this.#tree.remove(watcher.request, watcher)
   }
 
@@ -79,18 +83,35 @@ export class Front {
   }
 
   /**
-   * Reads on, delivers, and returns who was given something.
+   * Reads on, delivers, and returns those that were given something and that the hub has to see to.
    * @throws {KvError} what reading throws; nothing was delivered
    */
   step(txn: ReadTxn, room: StepRoom): readonly Watcher[] {
+    const found = txn.events(this.#reader, room)
+    const [first] = found
+    if (first === undefined) return []
+    return found.length === 1 ? this.#deliverOne(first) : this.#deliverAll(found)
+  }
+
+  /** One event in a step, which is what most writes come to: all who want it share its batch. */
+  #deliverOne({ event, match }: Found): readonly Watcher[] {
+    const noted: Watcher[] = []
+    const batch: EventBatch = { events: [event], revision: this.position }
+    for (const watcher of match) {
+      if (!this.#isServing(watcher, event)) continue
+      watcher.deliver(batch)
+      if (isOfNote(watcher)) noted.push(watcher)
+    }
+    return noted
+  }
+
+  #deliverAll(found: readonly Found[]): readonly Watcher[] {
     const served: Watcher[] = []
-    for (const { event, match } of txn.events(this.#reader, room)) {
+    for (const { event, match } of found) {
       // Most watchers find one event in a step, and many the same: they share its batch.
       const alone = [event]
       for (const watcher of match) {
-        // It may have left since the event was read, and even be back.
-        if (watcher.front !== this || event.revision < watcher.next) continue
-        if (watcher.find(event, alone)) served.push(watcher)
+        if (this.#isServing(watcher, event) && watcher.find(event, alone)) served.push(watcher)
       }
     }
     const revision = this.position
@@ -100,16 +121,33 @@ export class Front {
       if (events !== batch.events) batch = { events, revision }
       watcher.deliver(batch)
     }
-    return served
+    return served.filter(isOfNote)
+  }
+
+  #count({ wantsPrevious, only }: WatchRequest, step: 1 | -1): void {
+    if (wantsPrevious) this.#previousCount += step
+    if (only !== undefined) this.#choosyCount += step
+  }
+
+  /** A watcher may have left since the event was read, and even be back. */
+  #isServing(watcher: Watcher, event: StoreEvent): boolean {
+    return watcher.front === this && event.revision >= watcher.next
   }
 
   #match(key: Uint8Array, type: EventType): readonly Watcher[] | undefined {
     let found: Watcher[] | undefined
+    const isAnyChoosy = this.#choosyCount > 0
     this.#tree.stab(key, (watcher) => {
-      if (!watcher.wants(type)) return
+      // Thousands of watchers are looked at once in a delivery, not twice: they are not in a cache.
+      if (isAnyChoosy && !watcher.wants(type)) return
       if (found === undefined) found = [watcher]
       else found.push(watcher)
     })
     return found
   }
+}
+
+/** Most watchers are neither: nothing is kept of them, and they are not looked at again. */
+function isOfNote(watcher: Watcher): boolean {
+  return watcher.isOverfull || watcher.request.wantsProgress
 }

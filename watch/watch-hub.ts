@@ -143,6 +143,12 @@ export class WatchHub {
     for (const watcher of this.#all) watcher.end()
   }
 
+  /** Nothing more is to come: all watchers end with an error, behind what was delivered. */
+  fail(error: unknown): void {
+    this.#isClosed = true
+    for (const watcher of this.#all) watcher.fail(error)
+  }
+
   get #isBehind(): boolean {
     const isCatchingUp = this.#fronts.length > 0 || this.#waiting.size > 0
     return isCatchingUp || this.#synced.position < this.#revision

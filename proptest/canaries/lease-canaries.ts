@@ -59,4 +59,12 @@ export const LEASE_CANARIES: readonly Canary[] = [
     test: 'lease/expiry-queue.test.ts',
     testName: 'is not due at the old one',
   },
+  {
+    name: 'keys that forget the lease whose end was taken back',
+    file: 'lease/lessor.ts',
+    find: 'for (const name of names) this.#holders.set(name, lease)',
+    replace: '',
+    test: 'lease/lessor.test.ts',
+    testName: 'brings back a lease that was ended, with its keys and its deadline',
+  },
 ]

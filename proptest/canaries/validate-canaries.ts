@@ -56,9 +56,8 @@ export const VALIDATE_CANARIES: readonly Canary[] = [
   {
     name: 'not bookmarkable: a batch that says more than it holds',
     file: 'store/watches.ts',
-    find: 'return { events: events.map((event) => this.#showEvent(event)), revision }',
-    replace:
-      'return { events: events.map((event) => this.#showEvent(event)), revision: revision + 1 }',
+    find: 'this.#event(event, wantsPrevious)), revision }',
+    replace: 'this.#event(event, wantsPrevious)), revision: revision + 1 }',
     ...CAUGHT,
   },
   {

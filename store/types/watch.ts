@@ -58,7 +58,8 @@ export interface WatchBatch<V = string, K = string> {
 /**
  * A running watch. To be iterated once: `for await (const { events } of watch)`. `break` cancels
  * it. It ends normally when it is cancelled or the store is closed. A start that is compacted
- * already throws `KV_COMPACTED` (`CompactedError`, whose `compacted` is where to resume).
+ * already throws `KV_COMPACTED` (`CompactedError`, whose `compacted` is where to resume); a store
+ * that can't go on throws `KV_POISONED`, after the batches already received.
  */
 export interface Watch<V = string, K = string> extends AsyncIterable<WatchBatch<V, K>> {
   /**
