@@ -5,6 +5,7 @@
  */
 
 export { open } from './store/open.ts'
+export { restoreBackup, verifyBackup } from './store/backup-verify.ts'
 export { importEtcd } from './store/etcd-import.ts'
 export { compare, del, get, put, range, txnOp } from './store/op.ts'
 export type { Comparing } from './store/op.ts'
@@ -38,6 +39,15 @@ export type {
   ValueInput,
 } from './store/types/encoding.ts'
 export type { KeyRange, KeyValue, ResultJson } from './store/types/key-value.ts'
+export type {
+  BackupOptions,
+  BackupProgress,
+  BackupResult,
+  RestoreBackupOptions,
+  VerifiedBackup,
+  VerifyBackupOptions,
+} from './store/types/backup.ts'
+export type { BackupManifest } from './snapshot/manifest.ts'
 export type { ImportEtcdOptions, ImportEtcdResult } from './store/types/import.ts'
 export type {
   GrantOptions,
@@ -52,7 +62,6 @@ export type {
   Alarm,
   AlarmReference,
   AlarmType,
-  BackupResult,
   CallOptions,
   CheckProblem,
   CheckResult,

@@ -55,7 +55,8 @@ export async function importEtcd(
   return await importEtcdOn(new RealDisk(), { source, directory }, options)
 }
 
-interface Places {
+/** Where a store comes from, and where it is to be. */
+export interface Places {
   readonly source: unknown
   readonly directory: unknown
 }
@@ -67,17 +68,10 @@ export async function importEtcdOn(
   options?: unknown,
 ): Promise<ImportEtcdResult> {
   const source = readPath(places.source, 'source')
-  const target = disk.resolve(readPath(places.directory, 'directory'))
-  const fields = readOptions(options, OPTIONS)
-  const signal = fields.signal()
-  const lockTimeoutMs = readTimeout(fields)
-  const onProgress = fields.onProgress()
-  signal?.throwIfAborted()
-  mustBeEmpty(disk, target)
+  const job = readImportJob(disk, places.directory, options)
   const path = findEtcdFile(disk, source)
-  const file = await openEtcdFile(disk, path, { lockTimeoutMs, signal })
+  const file = await openEtcdFile(disk, path, job)
   try {
-    const job: Job = { disk, target, lockTimeoutMs, signal, onProgress }
     await bring(file, job)
     const { head, ...facts } = file.facts
     const { revision, keyCount, revisionCount } = head
@@ -87,7 +81,23 @@ export async function importEtcdOn(
   }
 }
 
-function readPath(value: unknown, name: string): string {
+/**
+ * Reads the arguments of what makes a store in `directory`.
+ * @throws {KvError} KV_EXISTS where it is not empty; the signal's reason
+ */
+export function readImportJob(disk: Disk, directory: unknown, options: unknown): ImportJob {
+  const target = disk.resolve(readPath(directory, 'directory'))
+  const fields = readOptions(options, OPTIONS)
+  const signal = fields.signal()
+  const lockTimeoutMs = readTimeout(fields)
+  const onProgress = fields.onProgress()
+  signal?.throwIfAborted()
+  mustBeEmpty(disk, target)
+  return { disk, target, lockTimeoutMs, signal, onProgress }
+}
+
+/** An argument that is a path. */
+export function readPath(value: unknown, name: string): string {
   if (typeof value !== 'string') {
     throw new TypeError(`${name}: expected a string, got ${describeType(value)}`)
   }
@@ -105,7 +115,8 @@ function mustBeEmpty(disk: Disk, target: string): void {
   throw new KvError('KV_EXISTS', `${target}: ${message}`)
 }
 
-interface Job {
+/** What makes a store of a file. */
+export interface ImportJob {
   readonly disk: Disk
   readonly target: string
   readonly lockTimeoutMs: number
@@ -113,20 +124,23 @@ interface Job {
   readonly onProgress: ((progress: Progress) => void) | undefined
 }
 
-async function bring(file: EtcdFile, job: Job): Promise<void> {
+/** Makes the store. The file must have been found sound. */
+export async function bring(file: EtcdFile, job: ImportJob): Promise<void> {
   const { disk, target, lockTimeoutMs, signal } = job
   const owner = { readOnly: false, lock: 'auto', lockTimeoutMs, signal } as const
   const lock: DiskFile | undefined = await takeLock(disk, target, owner)
   const partial = disk.join(target, PARTIAL)
+  let made = partial
   try {
     mustBeEmpty(disk, target)
     removeIfThere(disk, partial)
     await copy(file.engine, partial, job)
     signal?.throwIfAborted()
     disk.rename(partial, disk.join(target, 'db'))
+    made = disk.join(target, 'db')
     disk.syncDirectory(target)
   } catch (error) {
-    removeIfThere(disk, partial)
+    removeIfThere(disk, made)
     throw error
   } finally {
     lock?.close()
@@ -137,7 +151,7 @@ function removeIfThere(disk: Disk, path: string): void {
   if (disk.exists(path)) disk.remove(path)
 }
 
-async function copy(source: Engine, partial: string, job: Job): Promise<void> {
+async function copy(source: Engine, partial: string, job: ImportJob): Promise<void> {
   const { disk, signal, onProgress } = job
   const totalBytes = source.stats().fileSizeBytes
   await source.compactTo(partial, {

@@ -16,6 +16,7 @@
  * Properties run with one fixed seed here, so a canary is caught every time or never.
  */
 
+import { BACKUP_CANARIES } from './backup-canaries.ts'
 import { CLI_CANARIES } from './cli-canaries.ts'
 import { ETCD_CANARIES } from './etcd-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
@@ -47,6 +48,7 @@ export const CANARIES: readonly Canary[] = [
   ...RECIPE_CANARIES,
   ...SPACE_CANARIES,
   ...ETCD_CANARIES,
+  ...BACKUP_CANARIES,
   ...LEASE_CANARIES,
   ...OWNER_CANARIES,
   ...WATCH_CANARIES,

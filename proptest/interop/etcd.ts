@@ -43,7 +43,16 @@ export async function runEtcdctl(...args: readonly string[]): Promise<void> {
   await runFile('etcdctl', [...args], { env, timeout: CALL_TIMEOUT_MS })
 }
 
-async function freePort(): Promise<number> {
+/** Runs etcdctl against the server at `url`. */
+export function etcdctlOf(url: string): Etcd['ctl'] {
+  return async (...args) => {
+    const env = { ...process.env, ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: url }
+    return (await runFile('etcdctl', [...args], { env, timeout: CALL_TIMEOUT_MS })).stdout
+  }
+}
+
+/** A port of this machine that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -89,10 +98,7 @@ export async function startEtcd(
     child.kill('SIGTERM')
     await ended
   }
-  const ctl = async (...args: readonly string[]): Promise<string> => {
-    const env = { ...process.env, ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: url }
-    return (await runFile('etcdctl', [...args], { env, timeout: CALL_TIMEOUT_MS })).stdout
-  }
+  const ctl = etcdctlOf(url)
   try {
     await untilAnswering(url, () => child.exitCode)
   } catch (error) {
@@ -117,7 +123,7 @@ export async function withEtcd(
 }
 
 /** Waits until it has elected itself: only then it answers a linearizable read. */
-async function untilAnswering(url: string, exitCode: () => number | null): Promise<void> {
+export async function untilAnswering(url: string, exitCode: () => number | null): Promise<void> {
   const body = JSON.stringify({ key: 'AA==' })
   for (let attempt = 1; ; attempt++) {
     try {
