@@ -73,9 +73,9 @@ function copyByHand(source: string, target: string): void {
   closeSync(to)
 }
 
-function has(program: string): boolean {
+function has(program: string, word = '--help'): boolean {
   try {
-    execFileSync(program, ['--help'], { stdio: 'ignore' })
+    execFileSync(program, [word], { stdio: 'ignore' })
     return true
   } catch {
     return false
@@ -153,7 +153,7 @@ await runCommand(USAGE, async () => {
     revbolt: async (target) => await db.backup(target),
     'copy by hand': (target) => copyByHand(first, target),
   }
-  if (has('sqlite3')) {
+  if (has('sqlite3', '--version')) {
     fillSqlite(sqlite, rows)
     sides['sqlite3 .backup'] = (target) => {
       execFileSync('sqlite3', [sqlite, `.backup ${target}`])

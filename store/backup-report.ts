@@ -13,7 +13,7 @@ import type { BackupProgress } from './types/backup.ts'
 /** How long a piece of work may take, in ms: what a commit waits for at most. */
 const WORK_MS = 0.5
 /** How long it rests for each ms of work while others write. */
-const REST_PER_WORK = 4
+const REST_PER_WORK = 8
 /** No more often is anybody told. */
 const TOLD_EVERY_MS = 50
 
