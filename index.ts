@@ -6,6 +6,7 @@
 
 export { open } from './store/open.ts'
 export { namespace } from './store/namespace.ts'
+export { restoreBackup, verifyBackup } from './store/backup-verify.ts'
 export { importEtcd } from './store/etcd-import.ts'
 export { exportLines } from './store/lines/export.ts'
 export { importHistory } from './store/lines/import-history.ts'
@@ -41,6 +42,15 @@ export type {
   ValueInput,
 } from './store/types/encoding.ts'
 export type { KeyRange, KeyValue, ResultJson } from './store/types/key-value.ts'
+export type {
+  BackupOptions,
+  BackupProgress,
+  BackupResult,
+  RestoreBackupOptions,
+  VerifiedBackup,
+  VerifyBackupOptions,
+} from './store/types/backup.ts'
+export type { BackupManifest } from './snapshot/manifest.ts'
 export type { ImportEtcdOptions, ImportEtcdResult } from './store/types/import.ts'
 export type {
   GrantOptions,
@@ -66,7 +76,6 @@ export type {
   Alarm,
   AlarmReference,
   AlarmType,
-  BackupResult,
   CallOptions,
   CheckProblem,
   CheckResult,

@@ -11,7 +11,7 @@ import { runProgram } from './program.ts'
 import type { Input } from './store/command.ts'
 import { NAMES as STORE_NAMES, runStore } from './store/store.ts'
 
-const NAMES: readonly string[] = [...STORE_NAMES, 'bolt', 'wal']
+const NAMES: readonly string[] = [...STORE_NAMES, 'snapshot', 'bolt', 'wal']
 const HELP: readonly (string | undefined)[] = ['--help', '-h', 'help', undefined]
 
 /** A map of pages is the better the wider it is, up to a point. */
@@ -23,6 +23,9 @@ async function run({ screen, complaints, signal, complain }: Stage): Promise<num
   const now = (): number => performance.now()
   const setting: Setting = { screen, complaints, signal, directory: process.cwd(), now }
   if (command === 'bolt') return (await import('./bolt/bolt.ts')).runBolt(rest, setting)
+  if (command === 'snapshot') {
+    return (await import('./snapshot/snapshot.ts')).runSnapshot(rest, setting)
+  }
   if (command === 'wal') return (await import('./wal/wal.ts')).runWal(rest, setting)
   if (command === '--version' || command === '-v') {
     screen.print((await import('../index.ts')).VERSION)

@@ -18,6 +18,7 @@ import { inlinePageFault, readBucketHeader } from './inline.ts'
 import type { Meta } from './meta.ts'
 import { decodeMeta } from './meta.ts'
 import { Page, pageFault } from './page.ts'
+import { findSealed } from './pages-in-memory.ts'
 import type { PageFaultCode } from './page.ts'
 import { PageSet } from './page-set.ts'
 import { SEAL_MAGIC } from './seal.ts'
@@ -87,6 +88,8 @@ export interface CheckAsyncOptions extends CheckOptions {
 }
 
 const FINDINGS_MAX = 1000
+/** So many pages are looked for in the freelist at a time. */
+const REUSE_STEP = 4096
 
 interface Visit {
   readonly pgid: number
@@ -98,9 +101,17 @@ interface Visit {
   readonly bound: Uint8Array | undefined
 }
 
+/** A root, rather than a generation of the file: its pages may be in memory only. */
+export interface CheckerOptions {
+  readonly isRoot?: boolean
+}
+
 export class Checker {
+  /** Entries by the bucket they are in, as findings name it. */
+  readonly counts: Map<string, number> = new Map()
   readonly #core: Core
   readonly #meta: Meta
+  readonly #isRoot: boolean
   readonly #reached = new PageSet()
   readonly #findings: Finding[] = []
   readonly #notices: string[] = []
@@ -115,14 +126,20 @@ export class Checker {
   #keys = 0
   #buckets = 0
 
-  constructor(core: Core, meta: Meta) {
+  constructor(core: Core, meta: Meta, { isRoot = false }: CheckerOptions = {}) {
     this.#core = core
-    this.#meta = meta
+    this.#meta = isRoot ? { ...meta, freelistPgid: undefined } : meta
+    this.#isRoot = isRoot
+  }
+
+  /** The pages reached. Not to be changed. */
+  get reached(): PageSet {
+    return this.#reached
   }
 
   /** Yields the number of pages reached so far after each page, so that a caller may pause. */
   *run(): Generator<number, CheckReport, void> {
-    this.#checkMetas()
+    if (!this.#isRoot) this.#checkMetas()
     this.#stack.push({
       pgid: this.#meta.rootPgid,
       depth: 0,
@@ -134,7 +151,8 @@ export class Checker {
       this.#visit(visit)
       yield this.#reached.size
     }
-    this.#checkFreelist()
+    if (this.#isRoot) yield* this.#checkReuse()
+    else yield* this.#checkFreelist()
     return this.#report()
   }
 
@@ -186,6 +204,13 @@ export class Checker {
     return true
   }
 
+  #readRun(pgid: number): { readonly bytes: Uint8Array; readonly fault: string | undefined } {
+    const page = this.#isRoot ? findSealed(this.#core, pgid) : undefined
+    if (page === undefined) return this.#core.pager.readRun(pgid, this.#meta.highWaterMark)
+    const bytes = page.bytes.slice(page.base, page.base + page.sizeBytes)
+    return { bytes, fault: undefined }
+  }
+
   #visit(visit: Visit): void {
     const { pager } = this.#core
     const { pgid, bucketPath } = visit
@@ -197,7 +222,7 @@ export class Checker {
       this.#find('page-damaged', pgid, bucketPath, 'a meta page can not be part of a tree')
       return
     }
-    const { bytes, fault } = pager.readRun(pgid, this.#meta.highWaterMark)
+    const { bytes, fault } = this.#readRun(pgid)
     if (fault !== undefined) {
       this.#find('page-damaged', pgid, bucketPath, fault)
       return
@@ -256,6 +281,8 @@ export class Checker {
   #visitLeaf(visit: Visit, page: Page): void {
     if (page.base === 0) this.#leaf++
     this.#keys += page.count
+    const { bucketPath } = visit
+    this.counts.set(bucketPath, (this.counts.get(bucketPath) ?? 0) + page.count)
     for (let i = 0; i < page.count; i++) {
       if (page.isBucket(i)) this.#visitBucket(visit, page, i)
     }
@@ -291,12 +318,12 @@ export class Checker {
     this.#keys += new Page(leaf.pgid, leaf.bytes, base, size).count
   }
 
-  #checkFreelist(): void {
+  *#checkFreelist(): Generator<number, void, void> {
     const { pager } = this.#core
     const { freelistPgid, highWaterMark } = this.#meta
     if (freelistPgid === undefined) {
       this.#free = highWaterMark - 2 - this.#reached.size
-      this.#checkMemory()
+      yield* this.#checkMemory()
       return
     }
     const { bytes, fault } = pager.readRun(freelistPgid, highWaterMark)
@@ -328,15 +355,15 @@ export class Checker {
       if (this.#reached.has(pgid) || free.has(pgid)) continue
       this.#find('page-lost', pgid, '', 'nothing leads to it, and it is not on the freelist')
     }
-    this.#checkMemory()
+    yield* this.#checkMemory()
   }
 
   /** The freelist that a writer would work with must say the same as the walk. */
-  #checkMemory(): void {
+  *#checkMemory(): Generator<number, void, void> {
     const { freelist, meta, head, isFreelistLoaded, allocation } = this.#core
     if (!isFreelistLoaded || this.#findings.length > 0) return
     if (this.#meta.txid !== head.txid) {
-      this.#checkReuse()
+      yield* this.#checkReuse()
       return
     }
     const known = freelist.persistent(allocation?.taken ?? new PageSet())
@@ -348,11 +375,13 @@ export class Checker {
   }
 
   /** Of a generation that is not the head: no page of it may be handed out. */
-  #checkReuse(): void {
-    this.#reached.forEach((pgid) => {
-      if (!this.#core.freelist.isFree(pgid)) return
+  *#checkReuse(): Generator<number, void, void> {
+    let count = 0
+    for (const pgid of this.#reached) {
+      if (++count % REUSE_STEP === 0) yield this.#reached.size
+      if (!this.#core.freelist.isFree(pgid)) continue
       this.#find('freelist-memory', pgid, '', 'free in memory, in use in the file')
-    })
+    }
   }
 }
 

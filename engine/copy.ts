@@ -13,9 +13,9 @@ import type { Bucket } from './bucket.ts'
 import type { Core } from './core.ts'
 import type { Cursor } from './cursor.ts'
 import type { Engine } from './engine.ts'
-import { encodeMetaPage } from './meta.ts'
+import { encodeMetaPair } from './meta.ts'
 import { MetBuckets } from './reach.ts'
-import { sealPage } from './node.ts'
+import { PagesInMemory } from './pages-in-memory.ts'
 import { unstamped } from './stamp.ts'
 import type { Tx } from './tx.ts'
 
@@ -90,14 +90,7 @@ async function* imageChunks(core: Core, tx: Tx, options: CopyOptions): AsyncGene
   const isLogged = core.logged !== undefined
   const meta = unstamped(isLogged ? { ...tx.meta, freelistPgid: undefined } : tx.meta)
   const inMemory = new PagesInMemory(core)
-  const slot = meta.txid % 2 === 0 ? 0 : 1
-  const newest = encodeMetaPage({ ...meta, slot })
-  const older = encodeMetaPage({
-    ...meta,
-    slot: slot === 0 ? 1 : 0,
-    txid: Math.max(0, meta.txid - 1),
-  })
-  yield Buffer.concat(slot === 0 ? [newest, older] : [older, newest])
+  yield encodeMetaPair(meta)
   let position = 2 * meta.pageSizeBytes
   while (position < sizeBytes) {
     options.signal?.throwIfAborted()
@@ -116,46 +109,6 @@ async function* imageChunks(core: Core, tx: Tx, options: CopyOptions): AsyncGene
     yield chunk
     position += chunk.length
     options.onProgress?.({ bytes: position, totalBytes: sizeBytes })
-  }
-}
-
-/**
- * Pages that only memory has when a copy begins. A checkpoint may bring them to the file while the
- * copy goes on, and then memory may drop them: so those of a stretch are taken before it is read.
- * What is not in memory by then was in the file before.
- */
-class PagesInMemory {
-  readonly #core: Core
-  readonly #pgids: Iterator<number>
-  #next: IteratorResult<number, unknown>
-
-  constructor(core: Core) {
-    this.#core = core
-    this.#pgids = core.pager.dirtyIds()[Symbol.iterator]()
-    this.#next = this.#pgids.next()
-  }
-
-  /** Copies of what lies in `[position, position + size)`. Stretches are asked for in order. */
-  within(position: number, size: number): { bytes: Uint8Array; at: number }[] {
-    const { pager, pageSizeBytes } = this.#core
-    const patches: { bytes: Uint8Array; at: number }[] = []
-    for (; this.#next.done !== true; this.#next = this.#pgids.next()) {
-      const start = this.#next.value * pageSizeBytes
-      if (start >= position + size) break
-      const page = pager.findDirty(this.#next.value)
-      if (page === undefined) continue
-      const end = start + page.sizeBytes
-      const from = Math.max(start, position)
-      const to = Math.min(end, position + size)
-      if (from < to) {
-        sealPage(page)
-        const base = page.base - start
-        patches.push({ bytes: page.bytes.slice(base + from, base + to), at: from - position })
-      }
-      // It goes on in the next stretch.
-      if (end > position + size) break
-    }
-    return patches
   }
 }
 

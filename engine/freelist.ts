@@ -296,6 +296,11 @@ export class Freelist {
     pgids.deleteAll(this.#pendingSet)
   }
 
+  /** How many of `pgids` are pending. */
+  pendingAmong(pgids: PageSet): number {
+    return this.#pendingSet.countCommon(pgids)
+  }
+
   /** Free ids in ascending order. */
   freeIds(): IterableIterator<number> {
     return this.#free[Symbol.iterator]()

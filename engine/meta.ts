@@ -146,6 +146,18 @@ export function encodeMetaPage(meta: Meta): Uint8Array {
 }
 
 /**
+ * The first two pages of a file that holds one state only: the meta in the slot that its txid
+ * belongs to, and the same state, one txid earlier, in the other.
+ */
+export function encodeMetaPair(meta: Meta): Uint8Array {
+  const { txid } = meta
+  const isEven = txid % 2 === 0
+  const newest = encodeMetaPage({ ...meta, slot: isEven ? 0 : 1 })
+  const older = encodeMetaPage({ ...meta, slot: isEven ? 1 : 0, txid: Math.max(0, txid - 1) })
+  return Buffer.concat(isEven ? [newest, older] : [older, newest])
+}
+
+/**
  * The txid of the next commit. It is the next number whose parity names the slot that does *not*
  * hold the newest meta: bbolt's copies can hold an odd txid in slot 0, and one more would overwrite
  * it.

@@ -195,6 +195,16 @@ export class PageSet {
     return rest === undefined ? count : count + bitCount(rest & ~(-1 << (end % WORD_BITS)))
   }
 
+  /** How many ids are in another set too. */
+  countCommon(other: PageSet): number {
+    const words = Math.min(this.#words.length, other.#words.length)
+    let count = 0
+    for (let at = Math.max(this.#firstWord, other.#firstWord); at < words; at++) {
+      count += bitCount((this.#words[at] as number) & (other.#words[at] as number))
+    }
+    return count
+  }
+
   copy(): PageSet {
     const other = new PageSet()
     other.#words = this.#words.slice()

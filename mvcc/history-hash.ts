@@ -37,6 +37,7 @@ export class HistoryHash {
   readonly #state = new KeyState()
   readonly #keepsAny: boolean
   #isBegun = false
+  #rowCount = 0
   #sum: number
   #isDone = false
 
@@ -65,6 +66,11 @@ export class HistoryHash {
     return { hash: this.#sum, hashRevision: through, compactedRevision: compacted }
   }
 
+  /** Rows gone through that are a key's, hashed or not. */
+  get rowCount(): number {
+    return this.#rowCount
+  }
+
   /** False behind the hashed revision. */
   #add({ key, value = EMPTY_BYTES }: Entry): boolean {
     const { compacted, through, file } = this.#range
@@ -72,6 +78,8 @@ export class HistoryHash {
     if (revision === undefined) throw new CorruptionError('a row is of no revision', { file })
     const { main, sub, isTombstone } = revision
     if (main > through) return false
+    // A row without a value is etcd's mark of a raised revision.
+    if (value.length > 0) this.#rowCount++
     if (main <= compacted && this.#keepsAny && !this.#isCurrent(value, main, sub)) return true
     if (main === compacted && isTombstone) return true
     this.#sum = crc32c(value, crc32c(key, this.#sum))

@@ -53,6 +53,7 @@ export const COMPACT_OPTIONS: ReadonlySet<string> = new Set(['physical', 'signal
 export const HASH_OPTIONS: ReadonlySet<string> = new Set(['revision', 'signal'])
 export const TRANSACT_OPTIONS: ReadonlySet<string> = new Set(['attemptsMax', 'isolation', 'signal'])
 export const JOB_OPTIONS: ReadonlySet<string> = new Set(['onProgress', 'signal'])
+export const BACKUP_OPTIONS: ReadonlySet<string> = new Set(['trailer', 'onProgress', 'signal'])
 export const STATUS_OPTIONS: ReadonlySet<string> = new Set(['signal'])
 
 export const PUT_OP: ReadonlySet<string> = new Set(['type', 'key', 'value', ...PUT_FIELDS])

@@ -21,6 +21,7 @@ import type { MakeResult } from '../mvcc/range-scan.ts'
 import type { PutRequest, TxnResult } from '../mvcc/request.ts'
 import type { WriteTxn } from '../mvcc/write-txn.ts'
 import {
+  BACKUP_OPTIONS,
   COMPACT_OPTIONS,
   Arguments,
   DELETE_OPTIONS,
@@ -36,6 +37,8 @@ import { readCodec } from './codec.ts'
 import type { Codec, OutputKey } from './codec.ts'
 import { readAlarm } from './alarms.ts'
 import type { Alarms } from './alarms.ts'
+import { readBackupJob } from './backup.ts'
+import type { Backups } from './backup.ts'
 import type { Compactor } from './compactor.ts'
 import type { Defragmenter } from './defragmenter.ts'
 import { readInteger, readOptions } from './fields.ts'
@@ -54,6 +57,7 @@ import { Transactor } from './transact.ts'
 import { coreRequest, leavesOf, readTxn } from './txn-arguments.ts'
 import { opMakers, showOps } from './txn-output.ts'
 import type { KeepAlive, Lease, LeaseInfo, RevokeResult } from './types/lease.ts'
+import type { BackupResult } from './types/backup.ts'
 import type { Alarm, DefragmentResult, Status, StoreStats } from './types/maintenance.ts'
 import type { ResultJson } from './types/key-value.ts'
 import type { TransactResult } from './types/txn.ts'
@@ -88,6 +92,7 @@ export interface DirectoryStoreSetup {
   readonly compactor: Compactor
   readonly alarms: Alarms
   readonly defragmenter: Defragmenter
+  readonly backups: Backups
   readonly lessor: Lessor
   /** Where ids of leases come from. */
   readonly random: Random
@@ -281,6 +286,13 @@ export class DirectoryStore {
     return await this.#setup.defragmenter.run({ onProgress, signal })
   }
 
+  async backup(target: unknown, options?: unknown): Promise<BackupResult> {
+    const { fields, args } = this.#read(options, BACKUP_OPTIONS)
+    const job = readBackupJob(target, fields)
+    this.#admit(job.signal, args)
+    return await this.#setup.backups.run(job)
+  }
+
   async grant(options?: unknown): Promise<Lease> {
     return await this.#leases.grant(options)
   }
@@ -353,8 +365,10 @@ export class DirectoryStore {
   }
 
   async #close(): Promise<void> {
-    const { queue, compactor, defragmenter, hub, roots, database, mvcc, log, release } = this.#setup
+    const { queue, compactor, defragmenter, backups } = this.#setup
+    const { hub, roots, database, mvcc, log, release } = this.#setup
     try {
+      await backups.close()
       await defragmenter.close()
       await compactor.close()
       await queue.idle()

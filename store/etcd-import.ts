@@ -13,6 +13,7 @@ import type { Engine, Tx } from '../engine/index.ts'
 import { createBuckets } from '../mvcc/schema.ts'
 import { readTimeout } from './directory-lock.ts'
 import { findEtcdFile, openEtcdFile } from './etcd-file.ts'
+import type { EtcdFile } from './etcd-file.ts'
 import { readOptions } from './fields.ts'
 import { makeStore, mustBeEmpty, readPath } from './new-store.ts'
 import type { NewStore } from './new-store.ts'
@@ -50,7 +51,8 @@ export async function importEtcd(
   return await importEtcdOn(new RealDisk(), { source, directory }, options)
 }
 
-interface Places {
+/** Where a store comes from, and where it is to be. */
+export interface Places {
   readonly source: unknown
   readonly directory: unknown
 }
@@ -62,18 +64,11 @@ export async function importEtcdOn(
   options?: unknown,
 ): Promise<ImportEtcdResult> {
   const source = readPath(places.source, 'source')
-  const target = disk.resolve(readPath(places.directory, 'directory'))
-  const fields = readOptions(options, OPTIONS)
-  const signal = fields.signal()
-  const lockTimeoutMs = readTimeout(fields)
-  const onProgress = fields.onProgress()
-  signal?.throwIfAborted()
-  mustBeEmpty(disk, target)
+  const job = readImportJob(disk, places.directory, options)
   const path = findEtcdFile(disk, source)
-  const file = await openEtcdFile(disk, path, { lockTimeoutMs, signal })
+  const file = await openEtcdFile(disk, path, job)
   try {
-    const job: Job = { disk, target, lockTimeoutMs, signal, onProgress }
-    await makeStore(job, async (partial) => await copy(file.engine, partial, job))
+    await bring(file, job)
     const { head, ...facts } = file.facts
     const { revision, keyCount, revisionCount } = head
     return asResult({ source: path, revision, keyCount, revisionCount, ...facts })
@@ -82,11 +77,32 @@ export async function importEtcdOn(
   }
 }
 
-interface Job extends NewStore {
+/** What makes a store of a file. */
+export interface ImportJob extends NewStore {
   readonly onProgress: ((progress: Progress) => void) | undefined
 }
 
-async function copy(source: Engine, partial: string, job: Job): Promise<void> {
+/**
+ * Reads the arguments of what makes a store in `directory`.
+ * @throws {KvError} KV_EXISTS where it is not empty; the signal's reason
+ */
+export function readImportJob(disk: Disk, directory: unknown, options: unknown): ImportJob {
+  const target = disk.resolve(readPath(directory, 'directory'))
+  const fields = readOptions(options, OPTIONS)
+  const signal = fields.signal()
+  const lockTimeoutMs = readTimeout(fields)
+  const onProgress = fields.onProgress()
+  signal?.throwIfAborted()
+  mustBeEmpty(disk, target)
+  return { disk, target, lockTimeoutMs, signal, onProgress }
+}
+
+/** Makes the store. The file must have been found sound. */
+export async function bring(file: EtcdFile, job: ImportJob): Promise<void> {
+  await makeStore(job, async (partial) => await copy(file.engine, partial, job))
+}
+
+async function copy(source: Engine, partial: string, job: ImportJob): Promise<void> {
   const { disk, signal, onProgress } = job
   const totalBytes = source.stats().fileSizeBytes
   await source.compactTo(partial, {

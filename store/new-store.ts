@@ -52,15 +52,17 @@ export async function makeStore(
   const owner = { readOnly: false, lock: 'auto', lockTimeoutMs, signal } as const
   const lock = await takeLock(disk, target, owner)
   const partial = disk.join(target, PARTIAL)
+  let made = partial
   try {
     mustBeEmpty(disk, target)
     removeIfThere(disk, partial)
     await write(partial)
     signal?.throwIfAborted()
     disk.rename(partial, disk.join(target, 'db'))
+    made = disk.join(target, 'db')
     disk.syncDirectory(target)
   } catch (error) {
-    removeIfThere(disk, partial)
+    removeIfThere(disk, made)
     throw error
   } finally {
     lock?.close()

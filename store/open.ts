@@ -31,6 +31,8 @@ import { createBuckets, hasBuckets, mustHaveStore } from '../mvcc/schema.ts'
 import { WatchHub } from '../watch/watch-hub.ts'
 import { Alarms } from './alarms.ts'
 import type { WatchTuning } from '../watch/watch-hub.ts'
+import { Backups } from './backup.ts'
+import type { BackupsSetup } from './backup.ts'
 import { codecOf, readCodec } from './codec.ts'
 import type { Codec } from './codec.ts'
 import { StoreChannels } from './channels.ts'
@@ -109,7 +111,8 @@ export async function open(directory: string, options?: BuiltOpenOptions): Promi
     return await openStore({ disk: new RealDisk(), tuning: {} }, directory, options)
   }
   const { inMemory } = await import('./in-memory.ts')
-  return await openStore({ ...inMemory(), path: IN_MEMORY }, directory, options)
+  const ground = { ...inMemory(), path: IN_MEMORY, targetDisk: new RealDisk() }
+  return await openStore(ground, directory, options)
 }
 
 /** What only tests set. */
@@ -144,6 +147,8 @@ interface Ground {
   readonly tuning: Tuning
   /** What the store's path is called, where it is none. */
   readonly path?: string
+  /** Where backups go, where that is another one. */
+  readonly targetDisk?: Disk
   readonly defaults?: Defaults
 }
 
@@ -263,16 +268,17 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
     const compactor = new Compactor({ mvcc, queue, roots, clock, log })
     if (!readOnly) compactor.resume()
     const dirtyBytes = Math.floor(settings.cacheBytes / 2)
-    const { slackPages } = ground.tuning
-    const places = { path, database, queue, roots, clock }
-    const defragmenter = new Defragmenter({ ...places, dirtyBytes, slackPages })
+    const places = { path, database, queue, roots, clock, dirtyBytes }
+    const defragmenter = new Defragmenter({ ...places, slackPages: ground.tuning.slackPages })
+    const head = (): Head => durable.newest
+    const backups = backupsOf(ground, path, { database, mvcc, roots, clock, head })
     const { retain = 'all' } = settings
     const retention =
       retain === 'all' ? undefined : new Retention({ retain, mvcc, compactor, clock })
     const outgrowing = settings.retain === undefined ? new HistoryWarning(log) : undefined
     const release = (): void => lock?.close()
-    const state = { database, mvcc, lessor, roots, queue, compactor, alarms, defragmenter, hub }
-    const head = (): Head => durable.newest
+    const jobs = { compactor, alarms, defragmenter, backups }
+    const state = { database, mvcc, lessor, roots, queue, hub, ...jobs }
     const parts = { ...state, clock, log, random, head, path, release }
     store = new DirectoryStore({ ...settings, ...parts })
     const tookMs = clock.monotonicMs() - beganMs
@@ -318,6 +324,14 @@ function tellOpened(
   if (torn !== undefined) log.info('the unfinished end of the log was cut off', { ...torn })
   log.info('opened', { revision, keyCount, revisionCount, replayedCommits, tookMs })
   channels.opened({ ...report, revision, tookMs })
+}
+
+function backupsOf(
+  { disk, targetDisk = disk }: Ground,
+  path: string,
+  parts: Omit<BackupsSetup, 'disk' | 'targetDisk' | 'path' | 'logDirectory'>,
+): Backups {
+  return new Backups({ ...parts, path, disk, targetDisk, logDirectory: disk.join(path, 'wal') })
 }
 
 interface HubSetup {

@@ -93,7 +93,7 @@ test('the types hold', () => {
   expectTypeOf(example).toBeFunction()
   expectTypeOf(moreUse).toBeFunction()
   expectTypeOf(todaysStore).toBeFunction()
-  expectTypeOf<Extract<'backup', keyof BuiltLocalStore>>().toEqualTypeOf<never>()
+  expectTypeOf<Extract<'check', keyof BuiltLocalStore>>().toEqualTypeOf<never>()
   // Nothing public may be awaited by accident.
   expectTypeOf<Extract<'then', keyof LocalStore>>().toEqualTypeOf<never>()
 })

@@ -38,7 +38,6 @@ import type {
 import type {
   Alarm,
   AlarmReference,
-  BackupResult,
   CallOptions,
   CheckResult,
   CompactOptions,
@@ -50,6 +49,7 @@ import type {
   Status,
   StoreStats,
 } from './types/maintenance.ts'
+import type { BackupOptions, BackupResult } from './types/backup.ts'
 import type { OpenOptions } from './types/open.ts'
 import type { RecoveryReport } from './types/recovery.ts'
 import type { GetOptions, RangeOptions, RangeResult, ScanOptions } from './types/read.ts'
@@ -231,10 +231,19 @@ export interface LocalStore<V = string, K = string> extends Store<V, K> {
   ): PutResult<ValueFor<V, E>, KeyFor<K, E>>
 
   /**
-   * Writes a backup of one moment while writes go on: to a new file, synced and renamed into place,
-   * or to a stream, which is ended.
+   * Writes a backup of one moment, that of the call, while writes go on: a bbolt file in etcd's
+   * schema with its whole history, and `FILE.manifest.json` beside it. The moment costs nothing to
+   * hold; pages that writers replace meanwhile are kept for it. All of it is checked before it is
+   * written and read back after.
+   *
+   * To a path: both files are durable when the promise resolves, and neither is there before, nor
+   * where it rejects; nothing is replaced. To a stream: it is ended, or destroyed where the backup
+   * fails, and the manifest is in the result.
+   * @throws {KvError} `KV_EXISTS`; `KV_CORRUPT` where a page of the store is damaged, or what was
+   *   read back is not what was written; `KV_NO_SPACE`, `KV_READ_ONLY`, `KV_IO`, `KV_CLOSED` where
+   *   the store is closed meanwhile; the signal's reason
    */
-  backup(target: string | Writable, options?: JobOptions): Promise<BackupResult>
+  backup(target: string | Writable, options?: BackupOptions): Promise<BackupResult>
   /** Reads everything and tells all damage found. Never throws for damage. */
   check(options?: JobOptions): Promise<CheckResult>
   /** How much the store holds, and who holds something of it. Costs microseconds. */
@@ -280,7 +289,15 @@ export type BuiltStore<V = string, K = string> = Pick<
 export type BuiltLocalStore<V = string, K = string> = BuiltStore<V, K> &
   Pick<
     LocalStore<V, K>,
-    'path' | 'readOnly' | 'recovery' | 'putSync' | 'view' | 'snapshot' | 'stats' | 'defragment'
+    | 'path'
+    | 'readOnly'
+    | 'recovery'
+    | 'putSync'
+    | 'view'
+    | 'snapshot'
+    | 'backup'
+    | 'stats'
+    | 'defragment'
   >
 
 /** The options that `open()` takes today; naming another one is a TypeError. */

@@ -75,6 +75,7 @@ function storeFamily(setting: StoreSetting): Family {
     commands: COMMANDS.map((command) => asCommand(command, setting)),
     families: [
       ['lease COMMAND', 'grants, renews and ends leases: keys that go away by themselves'],
+      ['snapshot COMMAND', 'backups: a store into a file, and a store of one'],
       ['bolt COMMAND FILE', 'looks into any bbolt file: revbolt’s, etcd’s, bbolt’s own'],
       ['wal COMMAND PATH', 'looks into the log of a store'],
     ],

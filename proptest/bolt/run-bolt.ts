@@ -2,6 +2,7 @@
 import { Readable, Writable } from 'node:stream'
 import { runBolt } from '../../cli/bolt/bolt.ts'
 import type { Setting } from '../../cli/bolt/command.ts'
+import { runSnapshot } from '../../cli/snapshot/snapshot.ts'
 import { runWal } from '../../cli/wal/wal.ts'
 import { Screen } from '../../cli/screen.ts'
 import { runStore } from '../../cli/store/store.ts'
@@ -62,6 +63,15 @@ export function walIn(
   options: RunOptions = {},
 ): Promise<Ran> {
   return ranIn(runWal, directory, args, options)
+}
+
+/** Runs `revbolt snapshot …args` as if in `directory`. */
+export function snapshotIn(
+  directory: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Ran> {
+  return ranIn(runSnapshot, directory, args, options)
 }
 
 /** Runs `revbolt …args` on a store, as if in `directory`. */

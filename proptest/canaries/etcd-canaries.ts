@@ -22,7 +22,7 @@ export const ETCD_CANARIES: readonly Canary[] = [
   {
     name: 'what an import made left behind when it fails',
     file: 'store/new-store.ts',
-    find: '    removeIfThere(disk, partial)\n    throw error\n',
+    find: '    removeIfThere(disk, made)\n    throw error\n',
     replace: '    throw error\n',
     test: 'store/etcd-import.test.ts',
     testName: 'by a failing disk, wherever it fails',

@@ -16,6 +16,7 @@
  * Properties run with one fixed seed here, so a canary is caught every time or never.
  */
 
+import { BACKUP_CANARIES } from './backup-canaries.ts'
 import { CLI_CANARIES } from './cli-canaries.ts'
 import { ETCD_BUG_CANARIES } from './etcd-bug-canaries.ts'
 import { ENCODING_CANARIES } from './encoding-canaries.ts'
@@ -56,6 +57,7 @@ export const CANARIES: readonly Canary[] = [
   ...ETCD_CANARIES,
   ...ETCD_BUG_CANARIES,
   ...ENCODING_CANARIES,
+  ...BACKUP_CANARIES,
   ...LEASE_CANARIES,
   ...NAMESPACE_CANARIES,
   ...LINES_CANARIES,

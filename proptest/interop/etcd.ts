@@ -51,11 +51,19 @@ export async function runEtcdctl(...args: readonly string[]): Promise<void> {
   await runFile('etcdctl', [...args], { env, timeout: CALL_TIMEOUT_MS })
 }
 
+/** Runs etcdctl against the server at `url`. */
+export function etcdctlOf(url: string): Etcd['ctl'] {
+  return async (...args) => {
+    const env = { ...process.env, ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: url }
+    return (await runFile('etcdctl', [...args], { env, timeout: CALL_TIMEOUT_MS })).stdout
+  }
+}
+
 /**
  * A port that nobody listens on, below those that the system gives to connections: one of those is
  * somebody's again before etcd has come up.
  */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     const server = createServer()
     try {
@@ -123,10 +131,7 @@ async function launchEtcd(directory: string, more: readonly string[]): Promise<E
     child.kill('SIGTERM')
     await ended
   }
-  const ctl = async (...args: readonly string[]): Promise<string> => {
-    const env = { ...process.env, ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: url }
-    return (await runFile('etcdctl', [...args], { env, timeout: CALL_TIMEOUT_MS })).stdout
-  }
+  const ctl = etcdctlOf(url)
   try {
     await untilAnswering(url, () => child.exitCode)
   } catch (error) {
@@ -151,7 +156,7 @@ export async function withEtcd(
 }
 
 /** Waits until it has elected itself: only then it answers a linearizable read. */
-async function untilAnswering(url: string, exitCode: () => number | null): Promise<void> {
+export async function untilAnswering(url: string, exitCode: () => number | null): Promise<void> {
   const body = JSON.stringify({ key: 'AA==' })
   for (let attempt = 1; ; attempt++) {
     try {

@@ -1,4 +1,4 @@
-/** Looking after a store: history, size, backups, checks. */
+/** Looking after a store: history, size, checks. */
 import type { ResultJson } from './key-value.ts'
 
 /** What every call takes that can be given up. */
@@ -92,17 +92,6 @@ export interface Progress {
 export interface JobOptions extends CallOptions {
   /** Called now and then, and once at the end. What it throws stops the job and rejects it. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
-}
-
-/** What a backup holds. */
-export interface BackupResult {
-  /** The revision that the backup holds, with all history back to the compacted one. */
-  readonly revision: number
-  readonly sizeBytes: number
-  /** SHA-256 of the database bytes, hexadecimal. */
-  readonly sha256: string
-  /** The same fields for JSON: see `ResultJson`. */
-  toJSON(): ResultJson
 }
 
 /** Something that is wrong with a store's file. */

@@ -1,0 +1,138 @@
+/** Canaries of backups. registry.ts says what a row is. */
+
+import type { Canary } from './registry.ts'
+
+const FAULTS = 'proptest/backup/faults.test.ts'
+const DAMAGE = 'proptest/backup/damage.test.ts'
+const BACKUP = 'store/backup.test.ts'
+
+export const BACKUP_CANARIES: readonly Canary[] = [
+  {
+    name: 'a page used again though a backup holds it',
+    file: 'engine/core.ts',
+    find: '    for (const reader of this.readers) pins.push(reader.id)\n',
+    replace: '',
+    test: BACKUP,
+    testName: 'holds the moment of the call while every page of it changes',
+  },
+  {
+    name: 'a backup of the file alone, without what only memory has',
+    file: 'snapshot/backup-image.ts',
+    find: '    for (const { bytes, at } of patches) chunk.set(bytes, at)\n',
+    replace: '',
+    test: BACKUP,
+    testName: 'writes a file that holds all of the store',
+  },
+  {
+    name: 'what was deleted in a backup',
+    file: 'snapshot/backup-image.ts',
+    find: '      chunk.fill(0, i * pageSizeBytes, (i + 1) * pageSizeBytes)\n',
+    replace: '',
+    test: BACKUP,
+    testName: 'has nothing in it that the store has let go of',
+  },
+  {
+    name: 'a backup that is taken for its log’s file',
+    file: 'snapshot/backup-image.ts',
+    find: '...unstamped(tx.meta)',
+    replace: '...tx.meta',
+    test: BACKUP,
+    testName: 'has the same state in both metas, and no mark of the log',
+  },
+  {
+    name: 'a trailer over the wrong bytes',
+    file: 'snapshot/checksums.ts',
+    find: '    this.#hash.update(bytes)\n',
+    replace: '    this.#hash.update(bytes.subarray(1))\n',
+    test: BACKUP,
+    testName: 'ends the database with its SHA-256, as etcd asks, or not',
+  },
+  {
+    name: 'a backup that gets its name before it is on the disk',
+    file: 'snapshot/backup-file.ts',
+    find: "    await file.syncAsync('full')\n    assert(",
+    replace: '    assert(',
+    test: FAULTS,
+    testName: 'by the power is there whole or not at all, wherever it is cut',
+  },
+  {
+    name: 'a backup whose name is not on the disk when it resolves',
+    file: 'snapshot/backup-file.ts',
+    find: '    giveName(disk, image, path, made)\n    await disk.syncDirectoryAsync(directory)\n',
+    replace: '    giveName(disk, image, path, made)\n',
+    test: FAULTS,
+    testName: 'by the power is there whole or not at all, wherever it is cut',
+  },
+  {
+    name: 'a backup that comes before its manifest',
+    file: 'snapshot/backup-file.ts',
+    find: '    await disk.syncDirectoryAsync(directory)\n    // Others may',
+    replace: '    // Others may',
+    test: FAULTS,
+    testName: 'by the power is there whole or not at all, wherever it is cut',
+  },
+  {
+    name: 'a backup that is not read back',
+    file: 'snapshot/backup-file.ts',
+    find: '  if (!equalBytes(found.sha256, sums.sha256)) throw unlike(file.path, 0)\n',
+    replace: '  if (found.sha256.length !== 32) throw unlike(file.path, 0)\n',
+    test: FAULTS,
+    testName: 'by a disk that wrote something else is refused',
+  },
+  {
+    name: 'half a backup left behind when it fails',
+    file: 'snapshot/backup-file.ts',
+    find: '    for (const one of made.toReversed()) removeMade(disk, one)\n',
+    replace: '',
+    test: FAULTS,
+    testName: 'by a failing disk leaves nothing behind, wherever it fails',
+  },
+  {
+    name: 'a backup over what is there',
+    file: 'snapshot/backup-file.ts',
+    find: '  if (!disk.exists(manifest) || isManifest(disk, manifest)) return\n',
+    replace: '  if (disk.exists(manifest) || !disk.exists(manifest)) return\n',
+    test: BACKUP,
+    testName: 'replaces nothing but a manifest without its backup',
+  },
+  {
+    name: 'a damaged store backed up',
+    file: 'snapshot/backup-image.ts',
+    find: '    mustBeClean(engine, step.value)\n',
+    replace: '',
+    test: FAULTS,
+    testName: 'by a damaged page of the store names it, and nothing is written',
+  },
+  {
+    name: 'checksums that nobody compares',
+    file: 'store/backup-verify.ts',
+    find: '    if (sums.crcs[at] !== Number.parseInt(crc, 16)) damaged.push(at)\n',
+    replace: '    if (sums.crcs[at] === undefined) damaged.push(Number.parseInt(crc, 16))\n',
+    test: DAMAGE,
+    testName: 'names each MiB that is damaged, and restores nothing',
+  },
+  {
+    name: 'a manifest whose own checksum nobody compares',
+    file: 'snapshot/manifest.ts',
+    find: '  if (!text.endsWith(tail) || checksum !== checksumOf(head)) {',
+    replace: '  if (!text.endsWith(tail) || head === tail) {',
+    test: DAMAGE,
+    testName: 'is refused whatever byte of its manifest it is',
+  },
+  {
+    name: 'a trailer that nobody compares',
+    file: 'store/backup-verify.ts',
+    find: '  if (equalBytes(told, sums.sha256)) return\n',
+    replace: '  if (told.length === sums.sha256.length) return\n',
+    test: DAMAGE,
+    testName: 'is refused whatever byte it is, and the range is named',
+  },
+  {
+    name: 'a store closed while a backup holds its pages',
+    file: 'store/directory-store.ts',
+    find: '      await backups.close()\n',
+    replace: '',
+    test: BACKUP,
+    testName: 'stops when the store is closed',
+  },
+]
