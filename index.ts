@@ -6,6 +6,8 @@
 
 export { open } from './store/open.ts'
 export { importEtcd } from './store/etcd-import.ts'
+export { restoreTo } from './store/restore-to.ts'
+export { rollback } from './store/rollback.ts'
 export { compare, del, get, put, range, txnOp } from './store/op.ts'
 export type { Comparing } from './store/op.ts'
 export { decodeRevisionKey } from './mvcc/revision.ts'
@@ -66,7 +68,7 @@ export type {
   Status,
   StoreStats,
 } from './store/types/maintenance.ts'
-export type { Logger, OpenOptions, Retain } from './store/types/open.ts'
+export type { ArchiveOptions, Logger, OpenOptions, Retain } from './store/types/open.ts'
 export type { RecoveryReport } from './store/types/recovery.ts'
 export type {
   GetOptions,
@@ -104,6 +106,13 @@ export type {
   TxnResult,
   ValueCompare,
 } from './store/types/txn.ts'
+export type {
+  MomentInput,
+  RestoreOptions,
+  RestoreResult,
+  RollbackOptions,
+  RollbackResult,
+} from './store/types/restore.ts'
 export type { Snapshot, View } from './store/types/view.ts'
 export type {
   DeleteEvent,

@@ -7,7 +7,6 @@
  * store.
  */
 
-import { describeType } from '../base/text.ts'
 import { KvError } from '../base/errors.ts'
 import type { Disk, DiskFile } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
@@ -17,7 +16,7 @@ import { createBuckets } from '../mvcc/schema.ts'
 import { readTimeout, takeLock } from './directory-lock.ts'
 import { findEtcdFile, openEtcdFile } from './etcd-file.ts'
 import type { EtcdFile } from './etcd-file.ts'
-import { readOptions } from './fields.ts'
+import { readOptions, readPath } from './fields.ts'
 import { asResult } from './result.ts'
 import type { ImportEtcdOptions, ImportEtcdResult } from './types/import.ts'
 import type { Progress } from './types/maintenance.ts'
@@ -85,15 +84,6 @@ export async function importEtcdOn(
   } finally {
     await file.engine.close()
   }
-}
-
-function readPath(value: unknown, name: string): string {
-  if (typeof value !== 'string') {
-    throw new TypeError(`${name}: expected a string, got ${describeType(value)}`)
-  }
-  if (value === '') throw new RangeError(`${name}: it is empty`)
-  if (value.includes('\0')) throw new RangeError(`${name}: it has a zero byte`)
-  return value
 }
 
 /** @throws {KvError} KV_EXISTS */

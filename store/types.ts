@@ -302,6 +302,7 @@ export type BuiltOpenOptions<E extends BuiltEncoding = 'utf8'> = Pick<
   | 'checkpointBytes'
   | 'cacheBytes'
   | 'retain'
+  | 'archive'
   | 'maxViewAgeMs'
   | 'logger'
   | 'quotaBytes'
