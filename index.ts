@@ -5,6 +5,7 @@
  */
 
 export { open } from './store/open.ts'
+export { readArchive } from './store/archive-info.ts'
 export { importEtcd } from './store/etcd-import.ts'
 export { restoreTo } from './store/restore-to.ts'
 export { rollback } from './store/rollback.ts'
@@ -31,6 +32,7 @@ export type {
   RecoverMessage,
   SlowMessage,
 } from './store/types/channels.ts'
+export type { ArchiveBase, ArchiveInfo, ArchiveSegment } from './store/types/archive.ts'
 export type {
   BytesInput,
   Encoding,

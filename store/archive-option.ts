@@ -3,18 +3,18 @@
 import { describeType } from '../base/text.ts'
 import type { Disk } from '../disk/disk.ts'
 import { readNewestRevision } from '../mvcc/schema.ts'
+import { findBases } from '../snapshot/archive-files.ts'
 import type { ArchiveSetup } from '../snapshot/archiver.ts'
 import { Fields } from './fields.ts'
 import type { ArchiveOptions } from './types/open.ts'
 
 const LIMITS = ['maxBytes', 'maxAgeMs', 'maxSegments'] as const
 
-/** False: none is kept. */
-export type ArchiveChoice = boolean | ArchiveOptions
+/** False: none is kept. Undefined: one that is there is. */
+export type ArchiveChoice = boolean | ArchiveOptions | undefined
 
 export function readArchiveChoice(value: unknown): ArchiveChoice {
-  if (value === undefined) return false
-  if (typeof value === 'boolean') return value
+  if (value === undefined || typeof value === 'boolean') return value
   if (typeof value !== 'object') {
     throw new TypeError(`archive: expected a boolean or an object, got ${describeType(value)}`)
   }
@@ -39,10 +39,12 @@ export interface ArchiveSetting extends Pick<ArchiveSetup, 'clock' | 'signal' | 
 
 export function archiveSetup(setting: ArchiveSetting): ArchiveSetup | undefined {
   const { disk, path, choice, clock, lastTimeMs, signal, onFailed } = setting
-  if (choice === false) return undefined
+  const directory = archiveDirectory(disk, path)
+  const isKept = choice ?? findBases(disk, directory).txids.length > 0
+  if (isKept === false) return undefined
   return {
-    directory: archiveDirectory(disk, path),
-    limits: choice === true ? undefined : choice,
+    directory,
+    limits: typeof choice === 'object' ? choice : undefined,
     clock,
     signal,
     onFailed,

@@ -4,6 +4,7 @@ import { Random } from '../base/random.ts'
 import { MemoryDisk } from '../disk/memory-disk.ts'
 import { readBases } from '../snapshot/archive-files.ts'
 import { findSegments } from '../wal/segment-files.ts'
+import { readArchiveOn } from './archive-info.ts'
 import { openOn } from './open.ts'
 import { restoreToOn } from './restore-to.ts'
 import { rollbackOn } from './rollback.ts'
@@ -60,7 +61,7 @@ describe("open() with 'archive'", () => {
     const first = await open()
     await fill(first, 100)
     await first.close()
-    const without = await open({})
+    const without = await open({ archive: false })
     await fill(without, 100)
     await without.close()
     const again = await open()
@@ -140,8 +141,22 @@ describe("open() with 'archive'", () => {
     for (const name of disk.list('/data/wal')) disk.remove(`/data/wal/${name}`)
     for (const [name, bytes] of before) disk.writeFile(`/data/${name}`, bytes)
     await expect(open()).rejects.toMatchObject({ code: 'KV_LOG_MISMATCH' })
-    const without = await open({})
+    const without = await open({ archive: false })
     await without.close()
+  })
+
+  test('goes on where nothing is said of it, and keeps all', async () => {
+    const { disk, open, restore } = ground()
+    const store = await open({ archive: { maxSegments: 1 } })
+    await store.close()
+    const next = await open({})
+    await fill(next, 150)
+    await next.close()
+    expect(bases(disk)).toHaveLength(1)
+    const made = await restore({ revision: 3 })
+    expect(await made.status()).toMatchObject({ revision: 3 })
+    await made.close()
+    expect(disk.exists('/made/archive')).toBe(false)
   })
 
   test('limits that are none are slips', async () => {
@@ -155,6 +170,22 @@ describe("open() with 'archive'", () => {
     ] as const) {
       await expect(open({ archive: archive as never })).rejects.toThrow(error)
     }
+  })
+})
+
+describe('readArchive()', () => {
+  test('lists bases and segments, of a store that is open, too', async () => {
+    const { disk, open } = ground()
+    expect(await readArchiveOn(disk, '/data')).toMatchObject({ bases: [], segments: [] })
+    const store = await open()
+    await fill(store, 120)
+    const { bases: found, segments, sizeBytes } = await readArchiveOn(disk, '/data')
+    expect(found).toMatchObject([{ revision: 1 }])
+    expect(segments[0]?.name).toMatch(/^0000000000000001-.*\.wal$/)
+    const sum = [...found, ...segments].reduce((bytes, each) => bytes + each.sizeBytes, 0)
+    expect(sizeBytes).toBe(sum)
+    await store.close()
+    expect(await readArchiveOn(disk, '/data/archive')).toMatchObject({ bases: found })
   })
 })
 

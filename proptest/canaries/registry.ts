@@ -16,6 +16,7 @@
  * Properties run with one fixed seed here, so a canary is caught every time or never.
  */
 
+import { ARCHIVE_CANARIES } from './archive-canaries.ts'
 import { CLI_CANARIES } from './cli-canaries.ts'
 import { ETCD_CANARIES } from './etcd-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
@@ -40,6 +41,7 @@ export interface Canary {
 }
 
 export const CANARIES: readonly Canary[] = [
+  ...ARCHIVE_CANARIES,
   ...LOG_CANARIES,
   ...LOGGED_CANARIES,
   ...MVCC_CANARIES,

@@ -90,7 +90,8 @@ export interface OpenOptions<E extends Encoding = 'utf8'> {
    * Keeps what is needed to go back to any moment from now on, in `archive/` beside the data file:
    * `restoreTo()` and `rollback()` use it. `true`: all of it, without end. Where there is no
    * archive yet, or the store was written to without one since, opening copies the data file first.
-   * Default false: what the log needs no more is removed.
+   * `false`: what the log needs no more is removed. Default: an archive that is there is gone on
+   * with, and nothing of it goes; else none is kept.
    */
   readonly archive?: boolean | ArchiveOptions | undefined
   /**
