@@ -51,6 +51,7 @@ export class Archiver {
   readonly #sizes: Map<string, number> = new Map()
   #running: Promise<void> | undefined
   #isDue = false
+  #isClosed = false
 
   private constructor(setup: ArchiveSetup, ground: Ground, bases: readonly ArchivedBase[]) {
     this.directory = setup.directory
@@ -81,15 +82,16 @@ export class Archiver {
 
   /** Segments were moved here. Looks in the background whether something is to go. */
   archived(): void {
-    if (this.#setup.limits === undefined) return
+    if (this.#setup.limits === undefined || this.#isClosed) return
     this.#isDue = true
     this.#running ??= this.#tend().finally(() => {
       this.#running = undefined
     })
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when nothing is under way, and begins no more. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#running
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { FakeClock } from '../base/clock.ts'
 import { Random } from '../base/random.ts'
 import { MemoryDisk } from '../disk/memory-disk.ts'
-import { readBases } from '../snapshot/archive-files.ts'
+import { baseStem, readBases } from '../snapshot/archive-files.ts'
 import { findSegments } from '../wal/segment-files.ts'
 import { readArchiveOn } from './archive-info.ts'
 import { openOn } from './open.ts'
@@ -157,6 +157,45 @@ describe("open() with 'archive'", () => {
     expect(await made.status()).toMatchObject({ revision: 3 })
     await made.close()
     expect(disk.exists('/made/archive')).toBe(false)
+  })
+
+  test('without room for the first base opening is refused, and nothing is left of it', async () => {
+    const { disk, open } = ground()
+    const store = await open({ archive: false })
+    await fill(store, 50)
+    await store.close()
+    disk.setCapacity(disk.usedBytes + 8192)
+    await expect(open()).rejects.toMatchObject({ code: 'KV_NO_SPACE' })
+    expect(disk.list('/data/archive')).toEqual([])
+    const without = await open({})
+    expect(await without.status()).toMatchObject({ revision: 51 })
+    await without.close()
+    disk.setCapacity(Infinity)
+    const kept = await open()
+    expect(bases(disk)).toHaveLength(1)
+    await kept.close()
+  })
+
+  test('a base that has no room in the background is told of, and made later', async () => {
+    const { disk, open, restore } = ground()
+    const warnings: string[] = []
+    const logger = { warn: (message: string) => void warnings.push(message) }
+    const store = await open({ archive: { maxSegments: 2 }, logger })
+    const lifts = Array.from({ length: 1000 }, (_, txid) => {
+      const path = `${baseStem(disk, '/data/archive', txid)}.db.partial`
+      return disk.injectFault({ kind: 'write', path, code: 'ENOSPC', times: Infinity })
+    })
+    await fill(store, 150)
+    expect(warnings).toContain('the archive could not be tended')
+    expect(bases(disk)).toHaveLength(1)
+    expect(disk.list('/data/archive').filter((name) => name.endsWith('.partial'))).toEqual([])
+    for (const lift of lifts) lift()
+    await fill(store, 70, 150)
+    await store.close()
+    expect(readBases(disk, '/data/archive')[0]?.revision).toBeGreaterThan(1)
+    const made = await restore('end')
+    expect(await made.status()).toMatchObject({ revision: 221 })
+    await made.close()
   })
 
   test('limits that are none are slips', async () => {
