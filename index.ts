@@ -11,6 +11,9 @@ export { importEtcd } from './store/etcd-import.ts'
 export { exportLines } from './store/lines/export.ts'
 export { importHistory } from './store/lines/import-history.ts'
 export { importLines } from './store/lines/import.ts'
+export { readArchive } from './store/archive-info.ts'
+export { restoreTo } from './store/restore-to.ts'
+export { rollback } from './store/rollback.ts'
 export { compare, del, get, put, range, txnOp } from './store/op.ts'
 export type { Comparing } from './store/op.ts'
 export { decodeRevisionKey } from './mvcc/revision.ts'
@@ -33,6 +36,7 @@ export type {
   RecoverMessage,
   SlowMessage,
 } from './store/types/channels.ts'
+export type { ArchiveBase, ArchiveInfo, ArchiveSegment } from './store/types/archive.ts'
 export type {
   BytesInput,
   Encoding,
@@ -89,7 +93,7 @@ export type {
   Status,
   StoreStats,
 } from './store/types/maintenance.ts'
-export type { Logger, OpenOptions, Retain } from './store/types/open.ts'
+export type { ArchiveOptions, Logger, OpenOptions, Retain } from './store/types/open.ts'
 export type { RecoveryReport } from './store/types/recovery.ts'
 export type {
   GetOptions,
@@ -127,6 +131,13 @@ export type {
   TxnResult,
   ValueCompare,
 } from './store/types/txn.ts'
+export type {
+  MomentInput,
+  RestoreOptions,
+  RestoreResult,
+  RollbackOptions,
+  RollbackResult,
+} from './store/types/restore.ts'
 export type { Snapshot, View } from './store/types/view.ts'
 export type {
   DeleteEvent,

@@ -178,6 +178,10 @@ export class WatchedDisk implements Disk {
     this.#inner.remove(path)
   }
 
+  removeDirectory(path: string): void {
+    this.#inner.removeDirectory(path)
+  }
+
   syncDirectory(path: string): void {
     this.#inner.syncDirectory(path)
     waitBlocking(this.#watch)

@@ -443,6 +443,19 @@ describe.each(GROUNDS)('%s', (_name, makeGround) => {
       expect(codeOf(() => disk.rename(to, disk.join(to, 'self')))).toBe('KV_IO')
     })
 
+    test('removeDirectory() takes an empty directory only', () => {
+      const inner = disk.join(ground.directory, 'inner')
+      disk.makeDirectory(inner)
+      const file = disk.join(inner, 'file')
+      disk.open(file, { mode: 'create' }).close()
+      expect(codeOf(() => disk.removeDirectory(inner))).toBe('KV_IO')
+      expect(codeOf(() => disk.removeDirectory(file))).toBe('KV_IO')
+      disk.remove(file)
+      disk.removeDirectory(inner)
+      expect(disk.exists(inner)).toBe(false)
+      expect(codeOf(() => disk.removeDirectory(inner))).toBe('KV_NOT_FOUND')
+    })
+
     test('rename() of a missing file is KV_NOT_FOUND, onto itself nothing', () => {
       expect(codeOf(() => disk.rename(path, `${path}2`))).toBe('KV_NOT_FOUND')
       open('create').write(text('same'), 0)

@@ -141,10 +141,15 @@ export interface Disk {
   list(directory: string): string[]
   /** Makes a directory (mode 0700) and its missing parents. */
   makeDirectory(path: string): void
-  /** Renames a file, over another if there is one. Durable when the directory is synced. */
+  /**
+   * Renames a file, over another if there is one, or a directory, to a name that is not taken.
+   * Durable when the directories are synced.
+   */
   rename(source: string, target: string): void
   /** Removes a file. Throws `KV_NOT_FOUND` where there is none. */
   remove(path: string): void
+  /** Removes an empty directory. Throws `KV_NOT_FOUND` where there is none. */
+  removeDirectory(path: string): void
   /** Makes durable what names there are in a directory. */
   syncDirectory(path: string): void
   /** As `syncDirectory`. */

@@ -233,6 +233,18 @@ export class MemoryDisk implements Disk {
     })
   }
 
+  removeDirectory(path: string): void {
+    this.#medium.mustHavePower()
+    const full = this.resolve(path)
+    const { directory, name, node } = withPath('remove', full, () => this.#medium.tree.place(full))
+    if (node === undefined) throw failure('ENOENT', 'remove', full)
+    if (node.kind === 'file') throw failure('ENOTDIR', 'remove', full)
+    if (node.live.size > 0) throw failure('ENOTEMPTY', 'remove', full)
+    this.#medium.perform({ kind: 'remove', name: 'remove', path: full }, () => {
+      this.#medium.tree.changes.apply([{ directory, name, to: undefined }], this.#medium.sequence)
+    })
+  }
+
   syncDirectory(path: string): void {
     this.#medium.mustHavePower()
     const full = this.resolve(path)

@@ -104,6 +104,10 @@ export class RealDisk implements Disk {
     run('remove', path, () => fs.unlinkSync(path))
   }
 
+  removeDirectory(path: string): void {
+    run('remove', path, () => fs.rmdirSync(path))
+  }
+
   syncDirectory(path: string): void {
     if (process.platform === 'win32') return
     run('sync directory', path, () => {

@@ -13,7 +13,7 @@ import type { Bucket, Tx } from '../engine/index.ts'
 import { assert } from '../base/assert.ts'
 import { CorruptionError, KvError } from '../base/errors.ts'
 import { formatBytes } from '../base/bytes.ts'
-import { decodeRevisionKey, encodeRevisionKey } from './revision.ts'
+import { FIRST_REVISION, decodeRevisionKey, encodeRevisionKey } from './revision.ts'
 
 export const KEY_BUCKET = 'key'
 export const META_BUCKET = 'meta'
@@ -62,6 +62,16 @@ export function readCompactedRevisions(tx: Tx, file: string): CompactedRevisions
   const finished = readMetaRevision(tx, FINISHED_COMPACTION, file)
   const compacted = Math.max(finished, readMetaRevision(tx, SCHEDULED_COMPACTION, file))
   return { compacted, finished }
+}
+
+/**
+ * The newest revision that the file has: of the last row, or of a compaction, which may have
+ * removed it.
+ */
+export function readNewestRevision(tx: Tx, file: string): number {
+  const last = tx.bucket(KEY_BUCKET)?.cursor().last()
+  const row = last === undefined ? undefined : decodeRevisionKey(last.key)
+  return Math.max(FIRST_REVISION, row?.main ?? 0, readCompactedRevisions(tx, file).compacted)
 }
 
 function readMetaRevision(tx: Tx, name: string, file: string): number {

@@ -9,7 +9,8 @@
  * file lacks. The next one is tried when the log has grown some more.
  *
  * After a checkpoint, segments of the log go whose groups the older of the file's two generations
- * has, too: should the newer be damaged, the other and the log make it again.
+ * has, too: should the newer be damaged, the other and the log make it again. Where there is an
+ * archive they go there.
  */
 
 import { AssertionError } from '../base/assert.ts'
@@ -17,6 +18,7 @@ import { isKvError } from '../base/errors.ts'
 import { checkpoint, checkpointSync } from '../engine/checkpoint.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Log } from '../wal/log.ts'
+import type { Archiver } from './archiver.ts'
 
 export interface CheckpointLimits {
   /** How much the log may grow between two checkpoints, in bytes. */
@@ -50,6 +52,7 @@ const RECORD_BYTES = 64
 export class Checkpointer {
   readonly #engine: Engine
   readonly #log: Log
+  readonly #archiver: Archiver | undefined
   readonly #limits: CheckpointLimits
   readonly #listener: CheckpointListener
   /** The log's length at the last checkpoint. */
@@ -63,11 +66,17 @@ export class Checkpointer {
   #isClosed = false
 
   constructor(
-    setup: { readonly engine: Engine; readonly log: Log; readonly limits: CheckpointLimits },
+    setup: {
+      readonly engine: Engine
+      readonly log: Log
+      readonly archiver?: Archiver | undefined
+      readonly limits: CheckpointLimits
+    },
     listener: CheckpointListener,
   ) {
     this.#engine = setup.engine
     this.#log = setup.log
+    this.#archiver = setup.archiver
     this.#limits = setup.limits
     this.#listener = listener
     this.#baseBytes = 0
@@ -188,7 +197,10 @@ export class Checkpointer {
     let dropped: readonly string[] = []
     try {
       // The older generation needs what follows it.
-      if (previous !== undefined) dropped = await this.#log.dropBefore(previous + 1)
+      if (previous !== undefined) {
+        dropped = await this.#log.dropBefore(previous + 1, this.#archiver?.directory)
+      }
+      if (dropped.length > 0) this.#archiver?.archived()
     } catch (error) {
       // A segment that stays takes room and harms nobody.
       if (error instanceof AssertionError) throw error

@@ -38,6 +38,8 @@ import type { Log } from '../wal/log.ts'
 import { recoverLog } from '../wal/recovery.ts'
 import { replayLog } from '../wal/replay.ts'
 import type { TornTail } from '../wal/replay.ts'
+import { Archiver } from './archiver.ts'
+import type { ArchiveSetup } from './archiver.ts'
 import { Checkpointer } from './checkpointer.ts'
 import type { CheckpointLimits, CheckpointListener } from './checkpointer.ts'
 
@@ -50,6 +52,8 @@ export interface DatabaseSetup extends CheckpointListener {
   readonly engine: EngineOptions
   readonly log: LogOptions
   readonly limits: CheckpointLimits
+  /** Where segments go that the log needs no more; undefined: they are removed. */
+  readonly archive?: ArchiveSetup | undefined
   /** Gives a file that has no log yet what its user needs in it; refuses one that isn't its own. */
   readonly prepare: (engine: Engine) => Promise<void>
   /** Lets others run, every few milliseconds of replay. */
@@ -92,6 +96,7 @@ export class Database {
   /** Undefined where it is opened read-only. */
   readonly log: Log | undefined
   readonly checkpointer: Checkpointer | undefined
+  readonly #archiver: Archiver | undefined
   /** The newest time that the log holds, in ms since 1970; 0: none. */
   readonly lastTimeMs: number
 
@@ -101,12 +106,14 @@ export class Database {
     readonly lastTimeMs: number
     readonly log?: Log
     readonly checkpointer?: Checkpointer
+    readonly archiver?: Archiver | undefined
   }) {
     this.engine = parts.engine
     this.report = parts.report
     this.lastTimeMs = parts.lastTimeMs
     this.log = parts.log
     this.checkpointer = parts.checkpointer
+    this.#archiver = parts.archiver
   }
 
   /** Bytes of records that are on their way to the disk. */
@@ -167,6 +174,7 @@ export class Database {
         await this.#beginSmallSegment(log)
       }
     } finally {
+      await this.#archiver?.close()
       try {
         await log?.close()
       } finally {
@@ -178,6 +186,7 @@ export class Database {
   /** Closes both and leaves them as they are. */
   async abandon(): Promise<void> {
     await this.checkpointer?.close()
+    await this.#archiver?.close()
     await this.log?.close().catch(() => {})
     await this.engine.close()
   }
@@ -263,7 +272,7 @@ async function beginDatabase(setup: DatabaseSetup, engine: Engine): Promise<Data
     await checkpoint(engine)
     await checkpoint(engine)
     const report = { fileTxid, fallback, ...NOTHING_REPLAYED }
-    return complete(setup, { engine, log, report, lastTimeMs: 0 })
+    return await complete(setup, { engine, log, report, lastTimeMs: 0 })
   } catch (error) {
     await log.close().catch(() => {})
     throw error
@@ -291,14 +300,14 @@ async function recoverDatabase(setup: DatabaseSetup, engine: Engine): Promise<Da
     if (!isPreviousStamped(engine)) await checkpoint(engine)
     const { torn, rewrittenGroups: rewrittenCommits } = recovery.report
     const report = { fileTxid, fallback, replayedCommits: groups.count, rewrittenCommits, torn }
-    return complete(setup, { engine, log, report, lastTimeMs: groups.lastTimeMs })
+    return await complete(setup, { engine, log, report, lastTimeMs: groups.lastTimeMs })
   } catch (error) {
     await log.close().catch(() => {})
     throw error
   }
 }
 
-function complete(
+async function complete(
   setup: DatabaseSetup,
   parts: {
     readonly engine: Engine
@@ -306,10 +315,13 @@ function complete(
     readonly report: DatabaseReport
     readonly lastTimeMs: number
   },
-): Database {
+): Promise<Database> {
   const { engine, log } = parts
-  const checkpointer = new Checkpointer({ engine, log, limits: setup.limits }, setup)
-  return new Database({ ...parts, checkpointer })
+  const { disk, archive, limits } = setup
+  const ground = { ...parts, disk }
+  const archiver = archive === undefined ? undefined : await Archiver.open(archive, ground)
+  const checkpointer = new Checkpointer({ engine, log, archiver, limits }, setup)
+  return new Database({ ...parts, checkpointer, archiver })
 }
 
 /** The id of the log that the file belongs to, once it is known that nobody else wrote to it. */

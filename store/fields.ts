@@ -138,6 +138,16 @@ export interface FieldPlace {
   readonly path: string
 }
 
+/** An argument that names a file or a directory. */
+export function readPath(value: unknown, name: string): string {
+  if (typeof value !== 'string') {
+    throw new TypeError(`${name}: expected a string, got ${describeType(value)}`)
+  }
+  if (value === '') throw new RangeError(`${name}: it is empty`)
+  if (value.includes('\0')) throw new RangeError(`${name}: it has a zero byte`)
+  return value
+}
+
 /** An argument that is an integer from `min`, below 2^53. */
 export function readInteger(value: unknown, name: string, min: number): number {
   if (typeof value !== 'number') {

@@ -196,6 +196,11 @@ export class GroupQueue {
     return this.#queue.length === 0 && this.#inFlight === 0 && !this.#isWaiting
   }
 
+  /** No write was made later than that, in ms since 1970, as far as the log knows. */
+  get lastTimeMs(): number {
+    return this.#lastTimeMs
+  }
+
   /** Bytes of writes that are queued or on their way to the disk. */
   get pendingBytes(): number {
     return this.#queuedBytes + this.#database.backlogBytes

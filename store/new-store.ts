@@ -5,7 +5,6 @@
  */
 
 import { KvError } from '../base/errors.ts'
-import { describeType } from '../base/text.ts'
 import type { Disk } from '../disk/disk.ts'
 import { takeLock } from './directory-lock.ts'
 
@@ -19,16 +18,6 @@ export interface NewStore {
   readonly target: string
   readonly lockTimeoutMs: number
   readonly signal: AbortSignal | undefined
-}
-
-/** A path as an argument. */
-export function readPath(value: unknown, name: string): string {
-  if (typeof value !== 'string') {
-    throw new TypeError(`${name}: expected a string, got ${describeType(value)}`)
-  }
-  if (value === '') throw new RangeError(`${name}: it is empty`)
-  if (value.includes('\0')) throw new RangeError(`${name}: it has a zero byte`)
-  return value
 }
 
 /** @throws {KvError} KV_EXISTS */

@@ -16,7 +16,6 @@ import { randomInt } from 'node:crypto'
 import { systemClock } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import { Random } from '../base/random.ts'
-import { describeType } from '../base/text.ts'
 import type { Disk, DiskFile, LockMethod } from '../disk/disk.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import type { Engine, Tx } from '../engine/index.ts'
@@ -31,6 +30,8 @@ import { createBuckets, hasBuckets, mustHaveStore } from '../mvcc/schema.ts'
 import { WatchHub } from '../watch/watch-hub.ts'
 import { Alarms } from './alarms.ts'
 import type { WatchTuning } from '../watch/watch-hub.ts'
+import { archiveSetup, readArchiveChoice } from './archive-option.ts'
+import type { ArchiveChoice } from './archive-option.ts'
 import { Backups } from './backup.ts'
 import type { BackupsSetup } from './backup.ts'
 import { codecOf, readCodec } from './codec.ts'
@@ -43,13 +44,14 @@ import type { Logger, Retain } from './types/open.ts'
 import { Defragmenter } from './defragmenter.ts'
 import { readTimeout, takeLock } from './directory-lock.ts'
 import { DirectoryStore } from './directory-store.ts'
-import { readOptions } from './fields.ts'
+import { readOptions, readPath } from './fields.ts'
 import type { Fields } from './fields.ts'
 import { GroupQueue } from './group-queue.ts'
 import { nextTurn } from './pause.ts'
 import { ReadRoots } from './read-root.ts'
 import { DurableHead } from './statistics.ts'
 import { StoreLog, readLogger } from './store-log.ts'
+import { mustBeSettled, settleRollback } from './rollback-swap.ts'
 import { Space } from './space.ts'
 import type { BuiltLocalStore, BuiltOpenOptions } from './types.ts'
 import type { Encoding, Encodings } from './types/encoding.ts'
@@ -81,6 +83,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'checkpointBytes',
   'cacheBytes',
   'retain',
+  'archive',
   'maxViewAgeMs',
   'logger',
   'quotaBytes',
@@ -161,16 +164,14 @@ async function openStore(
   options: unknown,
 ): Promise<DirectoryStore> {
   const { disk } = ground
-  if (typeof directory !== 'string') {
-    throw new TypeError(`directory: expected a string, got ${describeType(directory)}`)
-  }
-  if (directory === '') throw new RangeError('directory: it is empty')
-  if (directory.includes('\0')) throw new RangeError('directory: it has a zero byte')
+  const given = readPath(directory, 'directory')
   const settings = readSettings(readOptions(options, OPTIONS), ground.defaults)
   settings.signal?.throwIfAborted()
-  const path = ground.path ?? disk.resolve(directory)
+  const path = ground.path ?? disk.resolve(given)
   const lock = await takeLock(disk, path, settings)
   try {
+    if (settings.readOnly) mustBeSettled(disk, path)
+    else settleRollback(disk, path)
     return await openLocked(ground, path, { settings, lock })
   } catch (error) {
     lock?.close()
@@ -191,6 +192,7 @@ interface Settings {
   readonly cacheBytes: number
   /** Undefined where the caller leaves it to the default. */
   readonly retain: Retain | undefined
+  readonly archive: ArchiveChoice
   readonly quotaBytes: number
   readonly maxViewAgeMs: number | undefined
   readonly logger: Logger | undefined
@@ -210,6 +212,7 @@ function readSettings(fields: Fields, defaults: Defaults = DEFAULTS): Settings {
     checkpointBytes: fields.integer('checkpointBytes', 1) ?? defaults.checkpointBytes,
     cacheBytes: fields.integer('cacheBytes', CACHE_BYTES_MIN) ?? defaults.cacheBytes,
     retain: fields.has('retain') ? readRetain(fields.get('retain')) : undefined,
+    archive: readArchiveChoice(fields.get('archive')),
     quotaBytes: fields.integer('quotaBytes', 1) ?? Infinity,
     maxViewAgeMs: fields.integer('maxViewAgeMs', 1),
     logger: readLogger(fields.get('logger')),
@@ -229,8 +232,10 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
   const channels = new StoreChannels(path, clock)
   const beganMs = clock.monotonicMs()
   let store: DirectoryStore | undefined
+  let writer: GroupQueue | undefined
+  const lastTimeMs = (): number => writer?.lastTimeMs ?? 0
   const database = await openDatabase({
-    ...databaseSetup(ground, path, { settings, random }),
+    ...databaseSetup(ground, path, { settings, random, clock, log, lastTimeMs }),
     ...checkpointListener({ log, channels }, () => store),
   })
   const { engine } = database
@@ -262,6 +267,7 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
         hub.fail(queue.refusal)
       },
     })
+    writer = queue
     const isEased = (): boolean => space.isEased
     const alarms = new Alarms({ file: engine.path, readOnly, queue, begin, isEased })
     alarms.look()
@@ -276,10 +282,9 @@ async function openLocked(ground: Ground, path: string, owned: Owned): Promise<D
     const retention =
       retain === 'all' ? undefined : new Retention({ retain, mvcc, compactor, clock })
     const outgrowing = settings.retain === undefined ? new HistoryWarning(log) : undefined
-    const release = (): void => lock?.close()
     const jobs = { compactor, alarms, defragmenter, backups }
-    const state = { database, mvcc, lessor, roots, queue, hub, ...jobs }
-    const parts = { ...state, clock, log, random, head, path, release }
+    const state = { database, mvcc, lessor, roots, queue, hub, ...jobs, clock, log, random, path }
+    const parts = { ...state, head, release: () => lock?.close() }
     store = new DirectoryStore({ ...settings, ...parts })
     const tookMs = clock.monotonicMs() - beganMs
     tellOpened({ log, channels }, { head: mvcc.head, report: database.report, tookMs })
@@ -350,13 +355,28 @@ function hubOf(mvcc: Mvcc, roots: ReadRoots, { clock, watch }: HubSetup): WatchH
   })
 }
 
-function databaseSetup(
-  { disk, tuning }: Ground,
-  path: string,
-  { settings, random }: { readonly settings: Settings; readonly random: Random },
-): DatabaseSetup {
+interface DatabaseParts {
+  readonly settings: Settings
+  readonly random: Random
+  readonly clock: Clock
+  readonly log: StoreLog
+  readonly lastTimeMs: () => number
+}
+
+function databaseSetup(ground: Ground, path: string, parts: DatabaseParts): DatabaseSetup {
+  const { disk, tuning } = ground
+  const { settings, random, log } = parts
   const { signal, cacheBytes, checkpointBytes } = settings
   return {
+    archive: archiveSetup({
+      ...parts,
+      disk,
+      path,
+      // A store without files has no past to go back to.
+      choice: ground.path === undefined ? settings.archive : false,
+      signal,
+      onFailed: (error) => log.warn('the archive could not be tended', { error }),
+    }),
     disk,
     path: disk.join(path, 'db'),
     logDirectory: disk.join(path, 'wal'),

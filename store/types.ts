@@ -314,6 +314,7 @@ export type BuiltOpenOptions<E extends Encoding = 'utf8'> = Pick<
   | 'checkpointBytes'
   | 'cacheBytes'
   | 'retain'
+  | 'archive'
   | 'maxViewAgeMs'
   | 'logger'
   | 'quotaBytes'

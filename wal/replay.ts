@@ -22,6 +22,8 @@ import type { SegmentPlace } from './segment-list.ts'
 export interface ReplayOptions extends ExpectedLog {
   readonly disk: Disk
   readonly directory: string
+  /** Where segments are that are no longer in the directory. Default: nowhere. */
+  readonly archive?: string | undefined
   /** The groups after this one are wanted. */
   readonly fromTxid: number
   /**
@@ -55,12 +57,18 @@ export interface LogEnd {
   readonly torn: TornTail | undefined
 }
 
-/** A log as found: its segments, from the one with `fromTxid + 1` on. */
-export interface FoundLog {
-  /** All segments of the directory. */
-  readonly places: readonly SegmentPlace[]
+/** Segments that follow each other, and where reading them ends. */
+export interface LogRow {
+  /** From the one with `fromTxid + 1` on. */
   readonly segments: readonly SegmentPlace[]
   readonly identity: LogIdentity
+  readonly end: Pick<LogEnd, 'lastTxid'>
+}
+
+/** A log as found. */
+export interface FoundLog extends LogRow {
+  /** All segments of the directory. */
+  readonly places: readonly SegmentPlace[]
   readonly end: LogEnd
 }
 
@@ -71,8 +79,8 @@ export interface FoundLog {
  *   `KV_BAD_FILE` (of another store, log or timeline), `KV_BAD_VERSION`
  */
 export function findLog(options: ReplayOptions): FoundLog | undefined {
-  const { disk, directory, fromTxid } = options
-  const places = findSegments(disk, directory)
+  const { disk, directory, archive, fromTxid } = options
+  const places = findSegments(disk, directory, archive)
   const last = places.at(-1)
   if (last === undefined) return undefined
   const segments = segmentsFrom(disk, places, fromTxid + 1)
@@ -181,7 +189,7 @@ export function missingText(txid: number, why: string): string {
  */
 export function* readGroups(
   options: ReplayOptions,
-  found: FoundLog,
+  found: LogRow,
 ): Generator<LogGroup, void, void> {
   const { disk, fromTxid } = options
   const { segments, end } = found

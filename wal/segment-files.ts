@@ -34,17 +34,23 @@ export interface SegmentFile {
   readonly sizeBytes: number
 }
 
-/** The segments by their names, oldest first. None where there is no such directory. */
-export function findSegments(disk: Disk, directory: string): SegmentPlace[] {
-  const places: SegmentPlace[] = []
-  for (const name of listOrNone(disk, directory)) {
-    const parsed = parseSegmentName(name)
-    if (parsed !== undefined) places.push({ ...parsed, path: disk.join(directory, name) })
+/**
+ * The segments by their names, oldest first. None where there is no such directory. `archive`:
+ * where older ones were moved to. A move that power cut short leaves a segment in one of the two.
+ */
+export function findSegments(disk: Disk, directory: string, archive?: string): SegmentPlace[] {
+  const places = new Map<string, SegmentPlace>()
+  for (const at of archive === undefined ? [directory] : [archive, directory]) {
+    for (const name of listOrNone(disk, at)) {
+      const parsed = parseSegmentName(name)
+      if (parsed !== undefined) places.set(name, { ...parsed, path: disk.join(at, name) })
+    }
   }
-  return places.sort((a, b) => a.sequence - b.sequence)
+  return [...places.values()].sort((a, b) => a.sequence - b.sequence)
 }
 
-function listOrNone(disk: Disk, directory: string): string[] {
+/** The names in a directory; none where it is missing. */
+export function listOrNone(disk: Disk, directory: string): string[] {
   try {
     return disk.list(directory)
   } catch (error) {

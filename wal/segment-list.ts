@@ -43,7 +43,11 @@ export class SegmentList {
 
   async #drop(txid: number, archive: string | undefined): Promise<readonly string[]> {
     const paths: string[] = []
-    if (archive !== undefined) this.#disk.makeDirectory(archive)
+    if (archive !== undefined && !this.#disk.exists(archive)) {
+      this.#disk.makeDirectory(archive)
+      // Its own name is durable before a segment has no other.
+      await this.#disk.syncDirectoryAsync(this.#disk.directoryOf(archive))
+    }
     // Oldest first: what a power cut leaves has no hole that matters, see recovery.
     for (;;) {
       const [oldest, next] = this.#places
@@ -54,10 +58,7 @@ export class SegmentList {
       paths.push(oldest.path)
     }
     if (paths.length === 0) return paths
-    if (archive !== undefined) {
-      await this.#disk.syncDirectoryAsync(this.#disk.directoryOf(archive))
-      await this.#disk.syncDirectoryAsync(archive)
-    }
+    if (archive !== undefined) await this.#disk.syncDirectoryAsync(archive)
     await this.#disk.syncDirectoryAsync(this.#directory)
     return paths
   }

@@ -26,7 +26,8 @@ export const OPENING_OPTIONS: Options = {
 }
 
 /** What lies in a store's directory. */
-const STORE_FILES = /^(db|lock)(\.lock(\.takeover)?)?$|^(wal|archive)$/
+const STORE_FILES =
+  /^(db|lock)(\.lock(\.takeover)?)?$|^(wal|archive|rollback(\.partial)?|before-rollback-.*)$/
 
 /** Codes that say that the files can't be used, whatever was asked. */
 const REFUSED: ReadonlySet<string> = new Set([
@@ -34,6 +35,7 @@ const REFUSED: ReadonlySet<string> = new Set([
   'KV_LOCK_UNSUPPORTED',
   'KV_READ_ONLY',
   'KV_NOT_FOUND',
+  'KV_EXISTS',
   'KV_BAD_FILE',
   'KV_BAD_VERSION',
   'KV_LOG_MISMATCH',
@@ -107,7 +109,8 @@ function mustBeUsable({ name, path }: Place, access: Access): boolean {
     throw new Failure(EXIT.refused, `${name} is a file, not a directory`, { hints })
   }
   const names = kind === 'directory' ? namesIn({ name, path }) : []
-  if (names.includes('db')) return false
+  // A rollback that was cut short has moved it: opening brings it back.
+  if (names.includes('db') || names.includes('rollback')) return false
   if (access !== 'create') throw noStore({ name, path })
   const foreign = names.find((each) => !STORE_FILES.test(each))
   if (foreign === undefined) return true

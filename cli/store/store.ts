@@ -14,6 +14,7 @@ import { history } from './history.ts'
 import { importCommand } from './import.ts'
 import { LEASE_COMMANDS } from './lease.ts'
 import { OPENING_OPTIONS, explainWork, runOnStore } from './opening.ts'
+import { PAST_COMMANDS } from './past.ts'
 import { put } from './put.ts'
 import { status } from './status.ts'
 import { txn } from './txn.ts'
@@ -38,7 +39,10 @@ export const COMMANDS: readonly StoreCommand[] = [
 const TYPED: readonly StoreCommand[] = [put, get, del, history, compact, status]
 
 /** What comes behind the first word of a call. */
-export const NAMES: readonly string[] = [...COMMANDS.map(({ name }) => name), 'lease']
+export const NAMES: readonly string[] = [
+  ...COMMANDS.map(({ name }) => name),
+  ...['lease', 'rollback', 'restore', 'archive'],
+]
 
 /** Every command on a store has these. */
 export const STORE_OPTIONS: Options = { ...OPENING_OPTIONS, ...BYTES_OPTIONS, ...COMMON_OPTIONS }
@@ -72,7 +76,10 @@ function storeFamily(setting: StoreSetting): Family {
     ],
     options: STORE_OPTIONS,
     note: '',
-    commands: COMMANDS.map((command) => asCommand(command, setting)),
+    commands: [
+      ...COMMANDS.map((command) => asCommand(command, setting)),
+      ...PAST_COMMANDS.map((command) => command(setting)),
+    ],
     families: [
       ['lease COMMAND', 'grants, renews and ends leases: keys that go away by themselves'],
       ['snapshot COMMAND', 'backups: a store into a file, and a store of one'],

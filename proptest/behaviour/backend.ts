@@ -31,7 +31,7 @@ export interface Supports {
   readonly scanPinsAtCall: boolean
   /** Calls made one after the other without waiting take effect in that order. */
   readonly ordersCalls: boolean
-  /** `close()` gives watches what was acknowledged before it; else they may end a little earlier. */
+  /** `close()` gives watches what was acknowledged before it; else they may end earlier. */
   readonly closeDrainsWatches: boolean
   /** The sizes of `status()` hold what was acknowledged, not what was written a while ago. */
   readonly sizesAtOnce: boolean

@@ -17,6 +17,7 @@
  */
 
 import { BACKUP_CANARIES } from './backup-canaries.ts'
+import { ARCHIVE_CANARIES } from './archive-canaries.ts'
 import { CLI_CANARIES } from './cli-canaries.ts'
 import { ETCD_BUG_CANARIES } from './etcd-bug-canaries.ts'
 import { ENCODING_CANARIES } from './encoding-canaries.ts'
@@ -47,6 +48,7 @@ export interface Canary {
 }
 
 export const CANARIES: readonly Canary[] = [
+  ...ARCHIVE_CANARIES,
   ...LOG_CANARIES,
   ...LOGGED_CANARIES,
   ...MVCC_CANARIES,

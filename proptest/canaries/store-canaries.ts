@@ -70,8 +70,8 @@ export const STORE_CANARIES: readonly Canary[] = [
   {
     name: 'a segment of the log dropped that only the newer generation covers',
     file: 'snapshot/checkpointer.ts',
-    find: 'this.#log.dropBefore(previous + 1)',
-    replace: 'this.#log.dropBefore(newest + 1)',
+    find: 'this.#log.dropBefore(previous + 1,',
+    replace: 'this.#log.dropBefore(newest + 1,',
     test: 'proptest/durability/power-cut.test.ts',
     testName: 'nothing acknowledged or shown is lost',
   },

@@ -37,6 +37,8 @@ export interface Form {
   readonly turns: number
   /** Whether the file is defragmented now and then. */
   readonly defragments: boolean
+  /** Default: segments that are not needed any more are removed. */
+  readonly archive?: BuiltOpenOptions['archive']
 }
 
 export function formOf(random: Random, seed: number): Form {
@@ -69,9 +71,9 @@ export function openForm(
   form: Form,
   options: { readonly random: Random; readonly readOnly?: boolean },
 ): Promise<BuiltLocalStore> {
-  const { sync, checkpointBytes, cacheBytes, segmentBytes } = form
+  const { sync, checkpointBytes, cacheBytes, segmentBytes, archive } = form
   const { random, readOnly = false } = options
-  const given: BuiltOpenOptions = { sync, checkpointBytes, cacheBytes, readOnly }
+  const given: BuiltOpenOptions = { sync, checkpointBytes, cacheBytes, readOnly, archive }
   const tuning: Tuning = {
     random: random.fork(),
     clock: seededClock(random.fork()),

@@ -10,6 +10,22 @@ import type { Encoding } from './encoding.ts'
 export type Retain = 'all' | { readonly revisions: number } | { readonly ageMs: number }
 
 /**
+ * How much of the past can be gone back to. What goes are whole stretches, so a limit is kept by
+ * and large: docs/archive.md. Each is an integer ≥ 1.
+ */
+export interface ArchiveOptions {
+  /**
+   * The most bytes that the archive may take; not kept where it is less than four times the data
+   * file's length.
+   */
+  readonly maxBytes?: number | undefined
+  /** What lies that far back can be restored, in ms; what is half as old again may be gone. */
+  readonly maxAgeMs?: number | undefined
+  /** The most segments of the log that the archive may hold. */
+  readonly maxSegments?: number | undefined
+}
+
+/**
  * Where an open store tells what it does: `console` will do. Never given values, and keys only
  * where a problem needs one. Called soon after what it is told of, from a microtask of its own;
  * what it throws is dropped.
@@ -70,6 +86,14 @@ export interface OpenOptions<E extends Encoding = 'utf8'> {
    * quota.
    */
   readonly quotaBytes?: number | undefined
+  /**
+   * Keeps what is needed to go back to any moment from now on, in `archive/` beside the data file:
+   * `restoreTo()` and `rollback()` use it. `true`: all of it, without end. Where there is no
+   * archive yet, or the store was written to without one since, opening copies the data file first.
+   * `false`: what the log needs no more is removed. Default: an archive that is there is gone on
+   * with, and nothing of it goes; else none is kept.
+   */
+  readonly archive?: boolean | ArchiveOptions | undefined
   /**
    * When a write is acknowledged, and readers see it: on stable storage (`full`), so that power may
    * fail; handed to the system (`os`), so that the process may be killed; or at once (`none`), so
