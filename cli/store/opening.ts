@@ -35,7 +35,6 @@ const REFUSED: ReadonlySet<string> = new Set([
   'KV_LOCK_UNSUPPORTED',
   'KV_READ_ONLY',
   'KV_NOT_FOUND',
-  'KV_EXISTS',
   'KV_BAD_FILE',
   'KV_BAD_VERSION',
   'KV_LOG_MISMATCH',
@@ -205,10 +204,11 @@ function ownerIn(path: string): number | undefined {
 }
 
 /** What the store refused, with its exit code. */
-export function explainWork(error: unknown): unknown {
+export function explainWork(error: unknown, refusedToo: readonly string[] = []): unknown {
   const code = operatingCode(error)
   if (code === undefined || !(error instanceof Error)) return error
-  const exitCode = REFUSED.has(code) ? EXIT.refused : EXIT.found
+  const isRefused = REFUSED.has(code) || refusedToo.includes(code)
+  const exitCode = isRefused ? EXIT.refused : EXIT.found
   const isUnknown = 'outcome' in error && error.outcome === 'unknown'
   const hints = isUnknown
     ? ['the write may have happened all the same: read before you repeat']

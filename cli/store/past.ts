@@ -192,7 +192,8 @@ async function told<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    throw explainWork(error)
+    // Here it is a directory that can't be used.
+    throw explainWork(error, ['KV_EXISTS'])
   }
 }
 

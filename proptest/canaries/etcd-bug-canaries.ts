@@ -141,7 +141,7 @@ export const ETCD_BUG_CANARIES: readonly Canary[] = [
   {
     name: 'etcd #20221: events before the start of a watch that lies ahead',
     file: 'watch/front.ts',
-    find: ' || event.revision < watcher.next',
+    find: ' && event.revision >= watcher.next',
     replace: '',
     test: at('watch'),
     testName: '#20221 a watch from a future revision',

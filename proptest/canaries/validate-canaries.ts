@@ -85,8 +85,7 @@ export const VALIDATE_CANARIES: readonly Canary[] = [
     name: 'a revision shown to watches and readers before its record is written',
     file: 'store/group-queue.ts',
     find: '        this.#durable = tx.commitQueued()\n',
-    replace:
-      '        this.#durable = tx.commitQueued()\n        this.#publish(this.#mvcc.revision)\n',
+    replace: '        this.#durable = tx.commitQueued()\n        this.#publish(this.#mvcc.head)\n',
     ...CAUGHT,
   },
 ]

@@ -113,7 +113,7 @@ export const WATCH_CANARIES: readonly Canary[] = [
   {
     name: 'an entry that two readers hold',
     file: 'store/watches.ts',
-    find: 'return sameEntry(this.#entry)',
+    find: 'return withKey(this.#entry, this.#entry.key)',
     replace: 'return this.#entry',
     test: 'store/watches.test.ts',
     testName: 'what one reader does to its entries is not seen by another',
