@@ -16,6 +16,7 @@ import { Frames, lentAt } from './frames.ts'
 import { NodeEditor } from './node.ts'
 import { Page, pageFault } from './page.ts'
 import { PageSet } from './page-set.ts'
+import { ReadAhead } from './read-ahead.ts'
 
 const CHUNK_BITS = 10
 const CHUNK_SIZE = 1 << CHUNK_BITS
@@ -67,6 +68,7 @@ export class Pager {
   #walks = 0
   /** Objects of pages that are cooling and that nobody knows any more afterwards. */
   #cooling: Page[] = []
+  #ahead: ReadAhead | undefined
   #shells: Page[] = []
 
   constructor(file: DiskFile, pageSizeBytes: number, budgetBytes: number, isStrict: boolean) {
@@ -136,6 +138,17 @@ export class Pager {
     return Infinity
   }
 
+  /**
+   * From now on, until what it returns is called, pages that follow each other in the file are read
+   * many at a time: for whoever goes through all of them.
+   */
+  beginReadAhead(): () => void {
+    this.#ahead = new ReadAhead(this.file, this.pageSizeBytes)
+    return () => {
+      this.#ahead = undefined
+    }
+  }
+
   /** The branch or leaf page `pgid`, read and validated if it isn't in memory. */
   page(pgid: number, highWaterMark: number): Page {
     const cached = this.#chunks[Math.floor(pgid / CHUNK_SIZE)]?.[pgid % CHUNK_SIZE]
@@ -148,6 +161,11 @@ export class Pager {
 
   /** Takes in a page that was just written, in place of whatever the id named before. */
   install(page: Page): void {
+    this.#ahead?.clear()
+    this.#enter(page)
+  }
+
+  #enter(page: Page): void {
     this.forget(page.pgid)
     const at = Math.floor(page.pgid / CHUNK_SIZE)
     const chunk = (this.#chunks[at] ??= new Array<Page | undefined>(CHUNK_SIZE).fill(undefined))
@@ -299,7 +317,9 @@ export class Pager {
     const { pageSizeBytes } = this
     if (pgid >= highWaterMark) return `it lies beyond the high-water mark ${highWaterMark}`
     this.#faults++
-    const got = this.file.read(target, pgid * pageSizeBytes)
+    const ahead = this.#ahead
+    const position = pgid * pageSizeBytes
+    const got = ahead === undefined ? this.file.read(target, position) : ahead.read(target, pgid)
     if (got < pageSizeBytes) return `the file ends ${pageSizeBytes - got} bytes before its end`
     const id = idOf(target)
     if (id !== pgid) return `it calls itself page ${id}`
@@ -331,7 +351,7 @@ export class Pager {
       this.frames.give(page)
       throw error
     }
-    this.install(page)
+    this.#enter(page)
     return page
   }
 

@@ -102,6 +102,14 @@ export class Tx {
     return this.journal === undefined || this.journal.byteCount <= SMALL_BYTES
   }
 
+  /**
+   * Until what it returns is called, pages that follow each other in the file are read many at a
+   * time: for whoever goes through all of a large bucket in order. It changes no answer.
+   */
+  beginReadAhead(): () => void {
+    return this.pages.pager.beginReadAhead()
+  }
+
   /** Bytes of the file that this transaction's root may use: high-water mark × page size. */
   get sizeBytes(): number {
     return this.meta.highWaterMark * this.meta.pageSizeBytes

@@ -50,10 +50,15 @@ export async function restore(tx: Tx, options: RestoreOptions): Promise<Mvcc> {
   const reading = new Restoring(index, file, leases)
   let rowCount = 0
   const cursor = tx.bucket(KEY_BUCKET)?.cursor()
-  for (let entry = cursor?.first(); entry !== undefined; entry = cursor?.next()) {
-    reading.restoreRow(cursor as Cursor)
-    rowCount++
-    if (rowCount % STEP_ROWS === 0) await options.pause()
+  const endReadAhead = tx.beginReadAhead()
+  try {
+    for (let entry = cursor?.first(); entry !== undefined; entry = cursor?.next()) {
+      reading.restoreRow(cursor as Cursor)
+      rowCount++
+      if (rowCount % STEP_ROWS === 0) await options.pause()
+    }
+  } finally {
+    endReadAhead()
   }
   const { last } = reading
   for (const _ of index.build()) await options.pause()
