@@ -40,6 +40,10 @@ function pathBytes(path: readonly Uint8Array[]): number {
 export class Journal {
   readonly #entries: OpenEntry[] = []
   #byteCount = 0
+  #revision = 0
+  #timeMs = 0
+  /** Whether nothing was noted yet of this revision. */
+  #isNew = true
 
   /** How long the record may get, in bytes: never less than it will be. */
   get byteCount(): number {
@@ -48,8 +52,9 @@ export class Journal {
 
   /** What is noted from now on belongs to this revision. */
   begin(revision: number, timeMs: number): void {
-    this.#entries.push({ revision, timeMs, ops: [] })
-    this.#byteCount += ENTRY_BYTES
+    this.#revision = revision
+    this.#timeMs = timeMs
+    this.#isNew = true
   }
 
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
@@ -79,14 +84,20 @@ export class Journal {
   }
 
   #note(op: LogOp): void {
-    if (this.#entries.length === 0) this.begin(0, 0)
-    this.#entries.at(-1)?.ops.push(op)
+    if (this.#isNew) {
+      // A list of one has room for one; most have no more, and one that is pushed to has for many.
+      this.#entries.push({ revision: this.#revision, timeMs: this.#timeMs, ops: [op] })
+      this.#byteCount += ENTRY_BYTES
+      this.#isNew = false
+    } else {
+      this.#entries.at(-1)?.ops.push(op)
+    }
     this.#byteCount += byteCountOf(op)
   }
 
   /** The record, without revisions that changed nothing. */
   entries(): readonly LogEntry[] {
-    return this.#entries.filter(({ ops }) => ops.length > 0)
+    return this.#entries
   }
 }
 

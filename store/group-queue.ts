@@ -32,7 +32,7 @@ import { KvError } from '../base/errors.ts'
 import type { Head, Mvcc, WriteGroup } from '../mvcc/mvcc.ts'
 import type { Database } from '../snapshot/database.ts'
 import { Pacer } from './pause.ts'
-import { runOne } from './pending-write.ts'
+import { keepSettlers, newest, runOne } from './pending-write.ts'
 import type { Pending, Ran, Write } from './pending-write.ts'
 
 /** A group takes no more writes once it has this many bytes: a transaction is held in memory. */
@@ -151,14 +151,13 @@ export class GroupQueue {
   submit<T>(write: Write<T>): Promise<T> {
     this.mustBeSound()
     if (write.isExempt !== true) this.#admit(write.byteCount)
-    return new Promise<T>((resolve, reject) => {
-      // `run` makes the value that `resolve` takes: the pair stays together.
-      const settle = resolve as (result: unknown) => void
-      const { byteCount, isFreeing, run } = write
-      this.#queue.push({ byteCount, isFreeing, run, resolve: settle, reject })
-      this.#queuedBytes += byteCount + WRITE_BYTES
-      this.#schedule()
-    })
+    // `run` makes the value that the promise is settled with: the pair stays together.
+    const promise = new Promise<unknown>(keepSettlers) as Promise<T>
+    const { byteCount, isFreeing, run } = write
+    this.#queue.push({ byteCount, isFreeing, run, resolve: newest.resolve, reject: newest.reject })
+    this.#queuedBytes += byteCount + WRITE_BYTES
+    this.#schedule()
+    return promise
   }
 
   /**

@@ -20,6 +20,18 @@ export interface Pending extends Write<unknown> {
   readonly reject: (error: unknown) => void
 }
 
+/** What settles the promise made last: a function for each promise would cost as much as that. */
+export const newest: { resolve: Pending['resolve']; reject: Pending['reject'] } = {
+  resolve() {},
+  reject() {},
+}
+
+/** For `new Promise(keepSettlers)`. */
+export function keepSettlers(resolve: Pending['resolve'], reject: Pending['reject']): void {
+  newest.resolve = resolve
+  newest.reject = reject
+}
+
 /** A write that ran and waits for its group to be durable. */
 export interface Ran {
   readonly pending: Pending
