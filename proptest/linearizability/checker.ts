@@ -55,7 +55,7 @@ export class SearchLimitError extends Error {
   override readonly name: string = 'SearchLimitError'
 }
 
-const STEPS_MAX = 5_000_000
+const STEPS_MAX = 1_000_000
 
 /** An end of an operation, in a list from which operations are lifted and put back. */
 interface End {

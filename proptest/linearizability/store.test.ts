@@ -18,6 +18,9 @@ const RUNS = effort({ smoke: 40, ci: 600, soak: 50_000 })
 /** What the runs have met; without each of them they prove little. */
 const met = { cut: 0, unknownSeen: 0, unknownLost: 0, compacted: 0, defragmented: 0, old: 0 }
 
+/** Runs with more orders than could be looked at. */
+let undecided = 0
+
 async function oneRun(runSeed: number): Promise<void> {
   const random = new Random(runSeed)
   const record = new Record()
@@ -32,6 +35,10 @@ async function oneRun(runSeed: number): Promise<void> {
   }
   await lookBack(disk, record, random)
   const verdict = mustBeLinearizable(record.operations)
+  if (verdict === undefined) {
+    undecided++
+    return
+  }
   const isDone = new Set(verdict.order)
   for (const [i, { answer }] of record.operations.entries()) {
     if (answer === undefined) met[isDone.has(i) ? 'unknownSeen' : 'unknownLost']++
@@ -92,4 +99,5 @@ test(`histories of many callers are linearizable, ${RUNS} runs, seed ${seed}`, a
     }
   }
   expect(unmet(met)).toEqual([])
+  expect(undecided).toBeLessThanOrEqual(2 + RUNS / 10)
 }, 600_000)

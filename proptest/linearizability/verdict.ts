@@ -1,19 +1,23 @@
 /** The verdict on a history of the store, told so that a person can follow it. */
 
-import type { Linearization } from './checker.ts'
-import { linearize } from './checker.ts'
+import type { Linearization, Verdict } from './checker.ts'
+import { SearchLimitError, linearize } from './checker.ts'
 import type { StoreOperation } from './clients.ts'
 import type { StoreState } from './store-specification.ts'
 import { STORE } from './store-specification.ts'
 
 const CONTEXT = 12
 
-/** @throws {Error} with the calls around the one that can't be placed */
+/**
+ * Undefined where the search was given up: many calls that nobody answered, each of which may have
+ * taken effect at any later moment, leave more orders than can be looked at.
+ * @throws {Error} with the calls around the one that can't be placed
+ */
 export function mustBeLinearizable(
   operations: readonly StoreOperation[],
-): Linearization<StoreState> {
-  const verdict = linearize(STORE, operations)
-  if ('state' in verdict) return verdict
+): Linearization<StoreState> | undefined {
+  const verdict = search(operations)
+  if (verdict === undefined || 'state' in verdict) return verdict
   const lines = verdict.order.slice(-CONTEXT).map((i) => show(operations[i]))
   const stuck = show(operations[verdict.stuckAt])
   const taken = new Set(verdict.order)
@@ -31,6 +35,15 @@ export function mustBeLinearizable(
       ...meanwhile.map((one) => show(one)),
     ].join('\n'),
   )
+}
+
+function search(operations: readonly StoreOperation[]): Verdict<StoreState> | undefined {
+  try {
+    return linearize(STORE, operations)
+  } catch (error) {
+    if (error instanceof SearchLimitError) return undefined
+    throw error
+  }
 }
 
 function show(one: StoreOperation | undefined): string {
