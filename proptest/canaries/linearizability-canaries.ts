@@ -31,4 +31,14 @@ export const LINEARIZABILITY_CANARIES: readonly Canary[] = [
     test: 'proptest/linearizability/checker.test.ts',
     testName: 'refuses',
   },
+  {
+    name: 'a call that nobody answered placed after it could no longer take effect',
+    file: 'proptest/linearizability/checker.ts',
+    find: '      if (end?.isCall === true) {',
+    replace:
+      '      while (end?.isCall === false && !this.#isAnswered(end)) end = end.after\n' +
+      '      if (end?.isCall === true) {',
+    test: 'proptest/linearizability/checker.test.ts',
+    testName: 'refuses',
+  },
 ]

@@ -15,14 +15,15 @@ function canEnd<State, Call, Answer>(
   left: readonly Operation<Call, Answer>[],
   state: State,
 ): boolean {
-  if (left.every((one) => one.answeredAt === Infinity)) return true
+  if (left.every((one) => one.answer === undefined)) return true
   for (const one of left) {
+    const rest = left.filter((other) => other !== one)
+    // It never took effect.
+    if (one.answer === undefined && canEnd(specification, rest, state)) return true
     // Something else was over before it was called.
     if (left.some((other) => other.answeredAt < one.calledAt)) continue
     const after = specification.step(state, one.call, one.answer)
-    if (after === undefined) continue
-    const rest = left.filter((other) => other !== one)
-    if (canEnd(specification, rest, after)) return true
+    if (after !== undefined && canEnd(specification, rest, after)) return true
   }
   return false
 }

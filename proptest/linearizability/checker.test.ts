@@ -19,6 +19,11 @@ function at(calledAt: number, answeredAt: number, call: RegisterCall, answer?: n
   return { call, calledAt, answeredAt, answer: isWrite ? 0 : answer }
 }
 
+/** A call that nobody answered, of a caller's life that ended. */
+function lost(calledAt: number, endedAt: number, call: RegisterCall): One {
+  return { call, calledAt, answeredAt: endedAt, answer: undefined }
+}
+
 const RIGHT: readonly (readonly [string, readonly One[]])[] = [
   ['nothing', []],
   ['one after the other', [at(1, 2, write(1)), at(3, 4, read, 1)]],
@@ -33,6 +38,8 @@ const RIGHT: readonly (readonly [string, readonly One[]])[] = [
     'a write without an answer, seen late',
     [at(1, Infinity, write(1)), at(2, 3, read, 0), at(4, 5, read, 1)],
   ],
+  ['a write that was lost in time', [lost(1, 2, write(1)), at(3, 4, read, 0)]],
+  ['a write that was lost after it took effect', [lost(1, 2, write(1)), at(3, 4, read, 1)]],
   ['one of two swaps', [at(1, 4, swap(0, 1), 1), at(2, 3, swap(0, 2), 0), at(5, 6, read, 1)]],
 ]
 
@@ -63,6 +70,10 @@ const WRONG: readonly (readonly [string, readonly One[]])[] = [
     ],
   ],
   [
+    'a write that was lost, and takes effect after its end',
+    [lost(1, 2, write(1)), at(3, 4, read, 0), at(5, 6, read, 1)],
+  ],
+  [
     'a write without an answer, seen before it was made',
     [at(1, 2, read, 1), at(3, Infinity, write(1))],
   ],
@@ -71,7 +82,7 @@ const WRONG: readonly (readonly [string, readonly One[]])[] = [
 /** Whether the order is one: each answer is what the calls before it lead to, times are kept. */
 function isOrder(operations: readonly One[], order: readonly number[]): boolean {
   let state = REGISTER.initial
-  const left = new Set(operations)
+  const left = new Set(operations.filter((one, i) => one.answer !== undefined || order.includes(i)))
   for (const i of order) {
     const one = operations[i]
     if (one === undefined || [...left].some((other) => other.answeredAt < one.calledAt))
@@ -80,7 +91,7 @@ function isOrder(operations: readonly One[], order: readonly number[]): boolean 
     if (after === undefined || !left.delete(one)) return false
     state = after
   }
-  return [...left].every((one) => one.answeredAt === Infinity)
+  return left.size === 0
 }
 
 describe('linearize()', () => {
@@ -113,7 +124,8 @@ describe('linearize()', () => {
         const calledAt = from + i / 100
         if (unknown === 0) return at(calledAt, Infinity, one)
         const told = one.type === 'swap' ? answer % 2 : answer
-        return at(calledAt, from + took + i / 100 + 0.005, one, told)
+        const overAt = from + took + i / 100 + 0.005
+        return unknown === 1 ? lost(calledAt, overAt, one) : at(calledAt, overAt, one, told)
       })
       const verdict = linearize(REGISTER, operations)
       const isOne = 'state' in verdict

@@ -2,10 +2,10 @@
  * Whether a history of concurrent calls could have been one of calls made one after the other.
  *
  * Each call took effect at one moment between when it was made and when it was answered; a call
- * whose answer nobody knows may have taken effect at any later moment, or never. The search goes
- * through the orders that these times allow and gives up a path where an answer can't have been
- * given. Paths that have the same calls behind them and the same state go on alike, so one of them
- * is enough.
+ * whose answer nobody knows may have taken effect at any moment until it could no longer, or never.
+ * The search goes through the orders that these times allow and gives up a path where an answer
+ * can't have been given. Paths that have the same calls behind them and the same state go on alike,
+ * so one of them is enough.
  *
  * Sources: Wing and Gong, "Testing and verifying concurrent objects" (1993); Lowe, "Testing for
  * linearizability" (2017).
@@ -18,7 +18,7 @@ export interface Operation<Call, Answer> {
   readonly answer: Answer | undefined
   /** When it was made and answered, in any unit; no two of these times are the same. */
   readonly calledAt: number
-  /** Infinity where there is no answer. */
+  /** Without an answer: since when it can't take effect any more, or Infinity. */
   readonly answeredAt: number
 }
 
@@ -63,8 +63,8 @@ interface End {
   readonly isCall: boolean
   before: End | undefined
   after: End | undefined
-  /** Of a call: where it was answered. */
-  answer: End | undefined
+  /** The same operation's other end, where it has one. */
+  other: End | undefined
 }
 
 /**
@@ -83,7 +83,7 @@ class Search<State, Call, Answer> {
   readonly #specification: Specification<State, Call, Answer>
   readonly #operations: readonly Operation<Call, Answer>[]
   readonly #head: End
-  /** Operations lifted out, with the state before each. */
+  /** Operations lifted out, with the state before each: at their call, or undone at their end. */
   readonly #path: { readonly end: End; readonly state: State }[] = []
   readonly #taken: Uint8Array
   readonly #met = new Set<string>()
@@ -120,15 +120,34 @@ class Search<State, Call, Answer> {
         end = this.#head.after
         continue
       }
-      // It was answered before anything else could follow.
-      if (end !== undefined) this.#note(end.operation)
+      if (end !== undefined && !this.#isAnswered(end)) {
+        // What follows was called when it could no longer take effect: so it never did.
+        const call = end.other
+        if (call !== undefined && this.#take(end.operation, state)) {
+          this.#path.push({ end, state })
+          this.#lift(call)
+          end = this.#head.after
+          continue
+        }
+      } else if (end !== undefined) {
+        // It was answered before anything else could follow.
+        this.#note(end.operation)
+      }
       const last = this.#path.pop()
       if (last === undefined) return { order: this.#best, stuckAt: this.#stuckAt }
       state = last.state
-      this.#putBack(last.end)
-      end = last.end.after
+      end = this.#putBack(last.end)
     }
-    return { order: this.#path.map((step) => step.end.operation), state }
+    return { order: this.#order(), state }
+  }
+
+  #isAnswered({ operation }: End): boolean {
+    return this.#operations[operation]?.answer !== undefined
+  }
+
+  /** The operations of the path that took effect. */
+  #order(): readonly number[] {
+    return this.#path.filter(({ end }) => end.isCall).map(({ end }) => end.operation)
   }
 
   #link(): void {
@@ -137,9 +156,11 @@ class Search<State, Call, Answer> {
       const call = blankEnd(i, true)
       ends.push({ end: call, at: calledAt })
       if (answeredAt === Infinity) continue
-      call.answer = blankEnd(i, false)
-      ends.push({ end: call.answer, at: answeredAt })
-      this.#answeredLeft++
+      const over = blankEnd(i, false)
+      call.other = over
+      over.other = call
+      ends.push({ end: over, at: answeredAt })
+      if (this.#isAnswered(call)) this.#answeredLeft++
     }
     ends.sort((a, b) => a.at - b.at)
     let last = this.#head
@@ -155,15 +176,19 @@ class Search<State, Call, Answer> {
     const one = this.#operations[operation]
     if (one === undefined) return undefined
     const after = this.#specification.step(state, one.call, one.answer)
-    if (after === undefined) return undefined
+    return after !== undefined && this.#take(operation, after) ? after : undefined
+  }
+
+  /** Whether having the operation behind, in that state, is new; it is behind then. */
+  #take(operation: number, after: State): boolean {
     this.#flip(operation)
     const key = `${Buffer.from(this.#taken).toString('latin1')} ${this.#specification.keyOf(after)}`
     if (!this.#met.has(key)) {
       this.#met.add(key)
-      return after
+      return true
     }
     this.#flip(operation)
-    return undefined
+    return false
   }
 
   #flip(operation: number): void {
@@ -173,29 +198,33 @@ class Search<State, Call, Answer> {
 
   #lift(call: End): void {
     unlink(call)
-    if (call.answer === undefined) return
-    unlink(call.answer)
-    this.#answeredLeft--
+    if (call.other === undefined) return
+    unlink(call.other)
+    if (this.#isAnswered(call)) this.#answeredLeft--
   }
 
-  #putBack(call: End): void {
+  /** Returns where to go on; undefined where that was the last that could be tried there. */
+  #putBack(end: End): End | undefined {
+    const call = end.isCall ? end : end.other
+    if (call === undefined) return undefined
     this.#flip(call.operation)
-    if (call.answer !== undefined) {
-      relink(call.answer)
-      this.#answeredLeft++
+    if (call.other !== undefined) {
+      relink(call.other)
+      if (this.#isAnswered(call)) this.#answeredLeft++
     }
     relink(call)
+    return end.isCall ? end.after : undefined
   }
 
   #note(operation: number): void {
     if (this.#stuckAt !== -1 && this.#path.length <= this.#best.length) return
-    this.#best = this.#path.map((step) => step.end.operation)
+    this.#best = this.#order()
     this.#stuckAt = operation
   }
 }
 
 function blankEnd(operation: number, isCall: boolean): End {
-  return { operation, isCall, before: undefined, after: undefined, answer: undefined }
+  return { operation, isCall, before: undefined, after: undefined, other: undefined }
 }
 
 function unlink(end: End): void {

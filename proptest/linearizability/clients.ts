@@ -42,6 +42,14 @@ export class Record {
     return answer
   }
 
+  /** Whoever answered is gone: what was not answered takes no effect any more. */
+  endLife(): void {
+    const answeredAt = ++this.#now
+    for (const [place, one] of this.operations.entries()) {
+      if (one.answeredAt === Infinity) this.operations[place] = { ...one, answeredAt }
+    }
+  }
+
   /** A value that is written nowhere else. */
   #nextValue(key: string): string {
     const value = `v${++this.#valueCount}`

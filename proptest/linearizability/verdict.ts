@@ -1,23 +1,30 @@
 /** The verdict on a history of the store, told so that a person can follow it. */
 
-import type { Linearization, Verdict } from './checker.ts'
-import { SearchLimitError, linearize } from './checker.ts'
+import { linearize } from './checker.ts'
 import type { StoreOperation } from './clients.ts'
-import type { StoreState } from './store-specification.ts'
 import { STORE } from './store-specification.ts'
 
 const CONTEXT = 12
 
+/** How many calls that nobody answered took effect, and how many did not. */
+export interface UnknownCalls {
+  unknownSeen: number
+  unknownLost: number
+}
+
 /**
- * Undefined where the search was given up: many calls that nobody answered, each of which may have
- * taken effect at any later moment, leave more orders than can be looked at.
+ * Counts into `met` what became of the calls that nobody answered.
  * @throws {Error} with the calls around the one that can't be placed
  */
-export function mustBeLinearizable(
-  operations: readonly StoreOperation[],
-): Linearization<StoreState> | undefined {
-  const verdict = search(operations)
-  if (verdict === undefined || 'state' in verdict) return verdict
+export function mustBeLinearizable(operations: readonly StoreOperation[], met: UnknownCalls): void {
+  const verdict = linearize(STORE, operations)
+  if ('state' in verdict) {
+    const isDone = new Set(verdict.order)
+    for (const [i, { answer }] of operations.entries()) {
+      if (answer === undefined) met[isDone.has(i) ? 'unknownSeen' : 'unknownLost']++
+    }
+    return
+  }
   const lines = verdict.order.slice(-CONTEXT).map((i) => show(operations[i]))
   const stuck = show(operations[verdict.stuckAt])
   const taken = new Set(verdict.order)
@@ -37,20 +44,11 @@ export function mustBeLinearizable(
   )
 }
 
-function search(operations: readonly StoreOperation[]): Verdict<StoreState> | undefined {
-  try {
-    return linearize(STORE, operations)
-  } catch (error) {
-    if (error instanceof SearchLimitError) return undefined
-    throw error
-  }
-}
-
 function show(one: StoreOperation | undefined): string {
   if (one === undefined) return '?'
   const { call, answer, calledAt, answeredAt } = one
   const { type, ...rest } = call
-  const until = answeredAt === Infinity ? 'never answered' : `${answeredAt}`
+  const until = answeredAt === Infinity ? '' : answeredAt
   return `  ${calledAt}–${until}  ${type} ${JSON.stringify(rest)} → ${answer ?? 'unknown'}`
 }
 
