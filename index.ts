@@ -7,6 +7,7 @@
 export { open } from './store/open.ts'
 export { namespace } from './store/namespace.ts'
 export { restoreBackup, verifyBackup } from './store/backup-verify.ts'
+export { diffBackups } from './store/diff-backups.ts'
 export { importEtcd } from './store/etcd-import.ts'
 export { exportLines } from './store/lines/export.ts'
 export { importHistory } from './store/lines/import-history.ts'
@@ -55,6 +56,16 @@ export type {
   VerifyBackupOptions,
 } from './store/types/backup.ts'
 export type { BackupManifest } from './snapshot/manifest.ts'
+export type {
+  AddedKey,
+  ChangedKey,
+  DiffBackupsOptions,
+  DiffBy,
+  DiffOptions,
+  DiffSelection,
+  KeyChange,
+  RemovedKey,
+} from './store/types/diff.ts'
 export type { ImportEtcdOptions, ImportEtcdResult } from './store/types/import.ts'
 export type {
   GrantOptions,

@@ -12,6 +12,8 @@ import { CompactedError, KvError } from '../base/errors.ts'
 import type { EventReader, SelectedEvent, StepRoom } from './event-reader.ts'
 import { HistoryHash } from './history-hash.ts'
 import { HistoryRows } from './history-rows.ts'
+import { KeyDiff } from './key-diff.ts'
+import type { DiffRequest, DiffSide, MakeChange } from './key-diff.ts'
 import { KeyState } from './key-records.ts'
 import { KeyScan } from './key-scan.ts'
 import type { ScanStep } from './key-scan.ts'
@@ -91,6 +93,32 @@ export class ReadTxn {
   step<T>(scan: KeyScan, make: MakeResult<T>): ScanStep<T> {
     checkRevision(scan.revision, this.revision, this.#floor)
     return scan.step(this.#rows, make)
+  }
+
+  /** Begins to compare two revisions (0: the current one); later steps may use later transactions. */
+  diff(
+    request: DiffRequest,
+    { from, to }: { readonly from: number; readonly to: number },
+  ): KeyDiff {
+    return new KeyDiff(this.side(from), this.side(to), request)
+  }
+
+  /** The comparison's next key. @throws {CompactedError} when a revision is gone meanwhile */
+  stepDiff<T>(diff: KeyDiff, make: MakeChange<T>): ScanStep<T> {
+    for (const { revision } of [diff.before, diff.after]) {
+      checkRevision(revision, this.revision, this.#floor)
+    }
+    return diff.step({ before: this.#rows, after: this.#rows }, make)
+  }
+
+  /** A revision (0: the current one) as a side of a comparison, with another store maybe. */
+  side(revision: number): DiffSide {
+    return { index: this.#mvcc.index, revision: this.resolve(revision) }
+  }
+
+  /** The rows, for a comparison with another store. */
+  get rows(): Rows {
+    return this.#rows
   }
 
   /** Begins to hash the history up to a revision (0: the current one); the caller drives it. */

@@ -37,6 +37,13 @@ export const RANGE_OPTIONS: ReadonlySet<string> = new Set([
   'sortBy',
   'countOnly',
 ])
+const DIFF_FIELDS = [...SPAN_FIELDS, 'by', 'keysOnly', 'encoding', 'signal'] as const
+export const DIFF_OPTIONS: ReadonlySet<string> = new Set([...DIFF_FIELDS, 'from', 'to'])
+export const DIFF_BACKUPS_OPTIONS: ReadonlySet<string> = new Set([
+  ...DIFF_FIELDS,
+  'beforeRevision',
+  'afterRevision',
+])
 export const VIEW_OPTIONS: ReadonlySet<string> = new Set(['revision'])
 export const VIEW_GET_OPTIONS: ReadonlySet<string> = new Set(['revision', 'encoding'])
 export const VIEW_SCAN_OPTIONS: ReadonlySet<string> = new Set([...SCAN_FIELDS, ...VIEW_GET_OPTIONS])

@@ -32,7 +32,7 @@ const SECTOR_SIZE = 512
 const RANGES_MAX = 5
 
 /** How a backup's bytes are looked at. */
-interface Look {
+export interface Look {
   readonly signal: AbortSignal | undefined
   readonly onProgress: ((progress: Progress) => void) | undefined
 }
@@ -117,7 +117,8 @@ interface Opened {
   readonly verified: VerifiedBackup
 }
 
-async function openBackup(
+/** Opens a backup that was found whole; whoever gets it closes its engine. */
+export async function openBackup(
   disk: Disk,
   path: string,
   look: Look & { readonly lockTimeoutMs: number },

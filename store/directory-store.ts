@@ -18,6 +18,7 @@ import type { Lessor } from '../lease/lessor.ts'
 import { checkTxn } from '../mvcc/check-request.ts'
 import type { HashedHistory } from '../mvcc/history-hash.ts'
 import type { Head, Mvcc } from '../mvcc/mvcc.ts'
+import type { ReadTxn } from '../mvcc/read-txn.ts'
 import type { PutRequest, TxnResult } from '../mvcc/request.ts'
 import type { WriteTxn } from '../mvcc/write-txn.ts'
 import {
@@ -40,6 +41,7 @@ import type { Alarms } from './alarms.ts'
 import { readBackupJob } from './backup.ts'
 import type { Backups } from './backup.ts'
 import type { Compactor } from './compactor.ts'
+import type { ChangeOutput } from './diff-call.ts'
 import type { Defragmenter } from './defragmenter.ts'
 import { readInteger, readOptions } from './fields.ts'
 import type { Fields } from './fields.ts'
@@ -157,6 +159,10 @@ export class DirectoryStore {
     return this.#reads.scan(options)
   }
 
+  diff(options?: unknown): AsyncIterableIterator<ChangeOutput> {
+    return this.#reads.diff(options)
+  }
+
   view(options?: unknown): StoreView {
     return this.#openView(options, (hold) => new StoreView(hold, this.#setup.codec))
   }
@@ -172,6 +178,11 @@ export class DirectoryStore {
     roots.refresh()
     const setup = { file: mvcc.file, lessor, clock }
     return this.#openView(undefined, (hold) => new StoreHistory(hold, setup))
+  }
+
+  /** Holds the newest durable revision, for a comparison: not part of the interface. */
+  reading(): { readonly txn: ReadTxn; readonly end: () => void } {
+    return this.#openView(undefined, (hold) => ({ txn: hold.txn, end: () => hold.release() }))
   }
 
   /** Not async: its own promise and what waits for the queue's cost a tenth of a put. */

@@ -8,9 +8,12 @@
 
 import type { Clock } from '../base/clock.ts'
 import { Example } from '../base/example.ts'
+import type { KeyDiff } from '../mvcc/key-diff.ts'
+import type { KeyScan } from '../mvcc/key-scan.ts'
 import type { RangeResult } from '../mvcc/request.ts'
 import {
   Arguments,
+  DIFF_OPTIONS,
   GET_OPTIONS,
   RANGE_LIMIT_DEFAULT,
   RANGE_OPTIONS,
@@ -18,13 +21,15 @@ import {
 } from './arguments.ts'
 import { readCodec } from './codec.ts'
 import type { Codec } from './codec.ts'
-import { readOptions } from './fields.ts'
+import { readDiffCall } from './diff-call.ts'
+import type { ChangeOutput } from './diff-call.ts'
+import { readInteger, readOptions } from './fields.ts'
+import { PacedIterator } from './paced-iterator.ts'
 import { paced } from './pause.ts'
 import { readRangeCall, revisionOf } from './read-call.ts'
 import type { ReadRoot } from './read-root.ts'
 import { asResult, entryMaker } from './result.ts'
 import type { Entry } from './result.ts'
-import { ScanIterator } from './scan-iterator.ts'
 import type { ResultJson } from './types/key-value.ts'
 
 /** Keys read before the time is looked at. */
@@ -103,15 +108,48 @@ export class Reads {
     })
     const source = this.#source
     const atCall = source.revision()
-    return new ScanIterator({
-      request,
-      make,
+    // Pinned by its number alone: no root is held by an iteration that nobody goes on with.
+    const { revision: requested } = request
+    const resolve = (): number => {
+      return requested === 0 ? atCall : revisionOf(requested, source.revision())
+    }
+    let scan: KeyScan | undefined
+    return new PacedIterator({
       clock: this.#clock,
-      // Pinned by its number alone: no root is held by an iteration that nobody goes on with.
-      resolve: (requested) => (requested === 0 ? atCall : revisionOf(requested, source.revision())),
-      pin: (): ReadRoot => {
+      step: () => {
         source.admit(signal, args)
-        return source.pin()
+        const root = source.pin()
+        try {
+          scan ??= root.txn.scan({ ...request, revision: resolve() })
+          return root.txn.step(scan, make)
+        } finally {
+          root.unpin()
+        }
+      },
+    })
+  }
+
+  diff(options?: unknown): AsyncIterableIterator<ChangeOutput> {
+    const fields = readOptions(options, DIFF_OPTIONS)
+    const args = new Arguments(readCodec(fields, this.#codec))
+    const { request, make, signal } = readDiffCall(fields, args)
+    const from = readInteger(fields.get('from'), 'from', 1)
+    const source = this.#source
+    // As a scan: the newest revision is the one of the call.
+    const to = fields.integer('to', 1) ?? source.revision()
+    let diff: KeyDiff | undefined
+    return new PacedIterator({
+      clock: this.#clock,
+      step: () => {
+        source.admit(signal, args)
+        const root = source.pin()
+        try {
+          for (const revision of [from, to]) revisionOf(revision, source.revision())
+          diff ??= root.txn.diff(request, { from, to })
+          return root.txn.stepDiff(diff, make)
+        } finally {
+          root.unpin()
+        }
       },
     })
   }

@@ -5,6 +5,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import type { Codec } from './codec.ts'
+import type { ChangeOutput } from './diff-call.ts'
 import { Reads } from './reads.ts'
 import type { RangeOutput } from './reads.ts'
 import type { Entry } from './result.ts'
@@ -44,6 +45,10 @@ export class StoreSnapshot {
 
   scan(options?: unknown): AsyncIterableIterator<Entry> {
     return this.#reads.scan(options)
+  }
+
+  diff(options?: unknown): AsyncIterableIterator<ChangeOutput> {
+    return this.#reads.diff(options)
   }
 
   async close(): Promise<void> {

@@ -24,6 +24,7 @@
  * today.
  */
 import type { Writable } from 'node:stream'
+import type { DiffOptions, KeyChange } from './types/diff.ts'
 import type { BytesInput, Encoding, KeyFor, ValueFor, ValueInput } from './types/encoding.ts'
 import type { KeyRange, KeyValue } from './types/key-value.ts'
 import type {
@@ -221,6 +222,18 @@ export interface LocalStore<V = string, K = string> extends Store<V, K> {
   snapshot(options?: { readonly revision?: number | undefined }): Snapshot<V, K>
 
   /**
+   * Compares the store at two revisions: iterates over the keys that were added, changed or
+   * removed, in key order, reading on as the loop goes. Keys that nobody wrote in between cost
+   * their place in the index alone. Wrong arguments are thrown at once; operating errors come from
+   * the iteration. A compaction past one of the revisions ends it with `KV_COMPACTED`, save in a
+   * snapshot.
+   * @throws {KvError} from the iteration: `KV_FUTURE_REVISION`, `KV_COMPACTED`, `KV_DECODE`
+   */
+  diff<E extends Encoding = never, N extends boolean = false>(
+    options: DiffOptions<E, N>,
+  ): AsyncIterableIterator<KeyChange<N extends true ? undefined : ValueFor<V, E>, KeyFor<K, E>>>
+
+  /**
    * As `put`, and durable when it returns: it blocks the event loop on the disk, and for writes
    * queued before it too. The lowest latency for a single writer.
    */
@@ -295,6 +308,7 @@ export type BuiltLocalStore<V = string, K = string> = BuiltStore<V, K> &
     | 'putSync'
     | 'view'
     | 'snapshot'
+    | 'diff'
     | 'backup'
     | 'stats'
     | 'defragment'

@@ -3,11 +3,12 @@ import { COMMON_OPTIONS } from '../bolt/call.ts'
 import type { Command, Setting } from '../bolt/command.ts'
 import type { Family } from '../family.ts'
 import { runFamily } from '../family.ts'
+import { diff } from './diff.ts'
 import { restore } from './restore.ts'
 import { save } from './save.ts'
 import { status, verify } from './verify.ts'
 
-export const COMMANDS: readonly Command[] = [save, status, verify, restore]
+export const COMMANDS: readonly Command[] = [save, status, verify, restore, diff]
 
 const SNAPSHOT: Family = {
   name: 'snapshot',

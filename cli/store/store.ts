@@ -8,6 +8,7 @@ import type { Db, StoreCommand, StoreSetting } from './command.ts'
 import { compact } from './compact.ts'
 import { defrag } from './defrag.ts'
 import { del } from './del.ts'
+import { diff } from './diff.ts'
 import { exportCommand } from './export.ts'
 import { get } from './get.ts'
 import { history } from './history.ts'
@@ -28,6 +29,7 @@ export const COMMANDS: readonly StoreCommand[] = [
   txn,
   watchCommand(runWords),
   history,
+  diff,
   compact,
   defrag,
   status,
@@ -36,7 +38,7 @@ export const COMMANDS: readonly StoreCommand[] = [
 ]
 
 /** What can be typed while a watch runs: what reads no standard input. */
-const TYPED: readonly StoreCommand[] = [put, get, del, history, compact, status]
+const TYPED: readonly StoreCommand[] = [put, get, del, history, diff, compact, status]
 
 /** What comes behind the first word of a call. */
 export const NAMES: readonly string[] = [

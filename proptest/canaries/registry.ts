@@ -20,6 +20,7 @@ import { BACKUP_CANARIES } from './backup-canaries.ts'
 import { ARCHIVE_CANARIES } from './archive-canaries.ts'
 import { CLI_CANARIES } from './cli-canaries.ts'
 import { ETCD_BUG_CANARIES } from './etcd-bug-canaries.ts'
+import { DIFF_CANARIES } from './diff-canaries.ts'
 import { ENCODING_CANARIES } from './encoding-canaries.ts'
 import { ETCD_CANARIES } from './etcd-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
@@ -58,6 +59,7 @@ export const CANARIES: readonly Canary[] = [
   ...SPACE_CANARIES,
   ...ETCD_CANARIES,
   ...ETCD_BUG_CANARIES,
+  ...DIFF_CANARIES,
   ...ENCODING_CANARIES,
   ...BACKUP_CANARIES,
   ...LEASE_CANARIES,

@@ -2,6 +2,7 @@
  * Consistent reads of one revision that is held open: synchronous (`View`) and asynchronous
  * (`Snapshot`).
  */
+import type { DiffOptions, KeyChange } from './diff.ts'
 import type { BytesInput, Encoding, KeyFor, ValueFor } from './encoding.ts'
 import type { KeyValue } from './key-value.ts'
 import type { GetOptions, RangeOptions, RangeResult, ScanOptions } from './read.ts'
@@ -64,6 +65,10 @@ export interface Snapshot<V = string, K = string> {
   scan<E extends Encoding = never, N extends boolean = false>(
     options?: ScanOptions<E, N>,
   ): AsyncIterableIterator<KeyValue<N extends true ? undefined : ValueFor<V, E>, KeyFor<K, E>>>
+  /** Compares two revisions, as the store's `diff`. `to`: by default the snapshot's. */
+  diff<E extends Encoding = never, N extends boolean = false>(
+    options: DiffOptions<E, N>,
+  ): AsyncIterableIterator<KeyChange<N extends true ? undefined : ValueFor<V, E>, KeyFor<K, E>>>
   /**
    * Lets go of the revision. Reads under way go on to their end, iterations end with
    * `KV_TX_CLOSED`. Idempotent.
