@@ -31,10 +31,16 @@ export class DecodeError extends Error {
   override readonly name: string = 'DecodeError'
   /** Offset in the decoded bytes. */
   readonly offset: number
+  /** What is wrong, without the place. */
+  readonly reason: string
+  /** The field that it was found in, as `etcdserverpb.PutRequest.lease`, where that is known. */
+  readonly field: string | undefined
 
-  constructor(message: string, offset: number) {
-    super(`${message} at byte ${offset}`)
+  constructor(reason: string, offset: number, field?: string) {
+    super(`${field === undefined ? '' : `${field}: `}${reason} at byte ${offset}`)
+    this.reason = reason
     this.offset = offset
+    this.field = field
   }
 }
 
@@ -105,6 +111,25 @@ export class WireReader {
     this.#varint()
     if (this.#high === 0) return BigInt(this.#low)
     return BigInt.asIntN(64, (BigInt(this.#high) << 32n) | BigInt(this.#low))
+  }
+
+  /** A uint64 of any value. */
+  uint64(): bigint {
+    this.#varint()
+    if (this.#high === 0) return BigInt(this.#low)
+    return (BigInt(this.#high) << 32n) | BigInt(this.#low)
+  }
+
+  /** A uint32: of a longer varint the low 32 bits, as protobuf has it. */
+  uint32(): number {
+    this.#varint()
+    return this.#low
+  }
+
+  /** A bool: whether any bit of the varint is set. */
+  bool(): boolean {
+    this.#varint()
+    return (this.#low | this.#high) !== 0
   }
 
   /**
