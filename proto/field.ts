@@ -103,7 +103,7 @@ export function message<T>(
   type: MessageOf<T>,
   protoName?: string,
 ): Field<T | undefined> {
-  return { number, kind: 'message', message: type as MessageOf<unknown>, protoName }
+  return { number, kind: 'message', message: type, protoName }
 }
 
 /** A list of what `field` is one of. */
