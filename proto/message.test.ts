@@ -113,7 +113,7 @@ describe('JSON', () => {
     expect(Compare.toJson({ version: 0 })).toEqual({ version: '0' })
   })
 
-  test('is read under both names, from numbers and strings, and what is unknown is passed over', () => {
+  test('is read under both names, from numbers and strings; what is unknown is passed over', () => {
     const read = RangeRequest.fromJson({
       key: '/wA=',
       range_end: 'AA==',

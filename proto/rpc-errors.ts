@@ -2,7 +2,7 @@
  * The errors of etcd's API. Clients tell them apart by their text, so every byte of it counts.
  *
  * etcd answers with `MemberNotEnoughStarted` and `RequestTooManyRequests` as UNKNOWN, because it
- * hands on the values that it has for clients; here they have the codes that they are declared with.
+ * hands on the values that it has for clients; here they have the codes of their declarations.
  *
  * Source: etcd api/v3rpc/rpctypes/error.go (names, codes and texts).
  */
@@ -10,9 +10,9 @@
 /**
  * Every error by etcd's name for it, without its `ErrGRPC`: gRPC's status code, and the text.
  *
- * The codes: 1 cancelled, 3 invalid argument, 4 deadline exceeded, 5 not found, 7 permission denied,
- * 8 resource exhausted, 9 failed precondition, 11 out of range, 14 unavailable, 15 data loss,
- * 16 unauthenticated.
+ * The codes: 1 cancelled, 3 invalid argument, 4 deadline exceeded, 5 not found, 7 permission
+ * denied, 8 resource exhausted, 9 failed precondition, 11 out of range, 14 unavailable, 15 data
+ * loss, 16 unauthenticated.
  */
 export const RPC_ERRORS = {
   EmptyKey: { code: 3, text: 'etcdserver: key is not provided' },

@@ -23,6 +23,12 @@ const WIRE_GROUP_START = 3
 const WIRE_GROUP_END = 4
 export const WIRE_FIXED32 = 5
 
+/** One 64-bit number and its halves: one bigint is made of them where shifts would make four. */
+const wide = new BigUint64Array(1)
+const halves = new Uint32Array(wide.buffer)
+wide[0] = 1n
+const LOW = halves[0] === 1 ? 0 : 1
+
 /** Groups inside unknown fields may nest this deep. */
 const GROUP_DEPTH_MAX = 100
 
@@ -110,14 +116,13 @@ export class WireReader {
   int64(): bigint {
     this.#varint()
     if (this.#high === 0) return BigInt(this.#low)
-    return BigInt.asIntN(64, (BigInt(this.#high) << 32n) | BigInt(this.#low))
+    return BigInt.asIntN(64, this.#wide())
   }
 
   /** A uint64 of any value. */
   uint64(): bigint {
     this.#varint()
-    if (this.#high === 0) return BigInt(this.#low)
-    return (BigInt(this.#high) << 32n) | BigInt(this.#low)
+    return this.#high === 0 ? BigInt(this.#low) : this.#wide()
   }
 
   /** A uint32: of a longer varint the low 32 bits, as protobuf has it. */
@@ -206,6 +211,12 @@ export class WireReader {
     } while (depth > 0)
   }
 
+  #wide(): bigint {
+    halves[LOW] = this.#low
+    halves[1 - LOW] = this.#high
+    return wide[0] as bigint
+  }
+
   #advance(size: number): void {
     if (size > this.end - this.position) {
       throw new DecodeError('field beyond the end', this.position)
@@ -268,23 +279,33 @@ export function writeVarint(target: Uint8Array, offset: number, value: number): 
   return at
 }
 
+const SAFE_END = 2n ** 53n
+
 /** Bytes that `writeInt64` needs. */
 export function sizeOfInt64(value: bigint): number {
   if (value < 0n) return 10
-  let size = 1
-  for (let rest = value; rest >= 0x80n; rest >>= 7n) size++
-  return size
+  if (value < SAFE_END) return sizeOfVarint(Number(value))
+  if (value < 2n ** 56n) return 8
+  return value < 2n ** 63n ? 9 : 10
 }
 
-/** Writes an int64 as a varint. */
+/** Writes an int64 or a uint64 as a varint. */
 export function writeInt64(target: Uint8Array, offset: number, value: bigint): number {
+  if (value >= 0n && value < SAFE_END) return writeVarint(target, offset, Number(value))
+  wide[0] = value
+  let low = halves[LOW] as number
+  let high = halves[1 - LOW] as number
   let at = offset
-  let rest = BigInt.asUintN(64, value)
-  while (rest >= 0x80n) {
-    target[at++] = Number(rest & 0x7fn) | 0x80
-    rest >>= 7n
+  while (high > 0) {
+    target[at++] = (low & 0x7f) | 0x80
+    low = ((low >>> 7) | (high << 25)) >>> 0
+    high >>>= 7
   }
-  target[at++] = Number(rest)
+  while (low >= 0x80) {
+    target[at++] = (low & 0x7f) | 0x80
+    low >>>= 7
+  }
+  target[at++] = low
   return at
 }
 
