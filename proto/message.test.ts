@@ -33,6 +33,7 @@ describe('decode()', () => {
     const compare = Compare.decode(hex('2000'))
     expect([compare.version, compare.modRevision]).toEqual([0, undefined])
     expect(Compare.encode({ version: 0 })).toEqual(hex('2000'))
+    expect(Compare.encode({ value: hex('') })).toEqual(hex('3a00'))
   })
 
   test('takes a list of enums packed and one by one', () => {

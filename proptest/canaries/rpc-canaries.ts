@@ -25,7 +25,7 @@ export const RPC_CANARIES: readonly Canary[] = [
     testName: ROUND_TRIP,
   },
   {
-    name: 'a member of a oneof left out where it is zero',
+    name: 'a member of a oneof left out where it is empty',
     file: 'proto/encode.ts',
     find: '  if (field.hasPresence) return false\n',
     replace: '',
@@ -67,8 +67,8 @@ export const RPC_CANARIES: readonly Canary[] = [
   {
     name: 'a text that is not UTF-8 taken',
     file: 'proto/decode.ts',
-    find: "      if (text === undefined) throw new DecodeError('not UTF-8', at)\n      return text\n",
-    replace: "      return text ?? ''\n",
+    find: "      if (text === undefined) throw new DecodeError('not UTF-8', at)\n",
+    replace: '',
     test: UNIT,
     testName: 'refuses a text that is not UTF-8',
   },
