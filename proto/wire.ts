@@ -90,6 +90,8 @@ export class WireReader {
         return byte
       }
     }
+    const short = this.#short()
+    if (short >= 0) return short
     this.#varint()
     const value = this.#high * TWO_32 + this.#low
     if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError('number beyond 2^53', first)
@@ -106,6 +108,8 @@ export class WireReader {
         return byte
       }
     }
+    const short = this.#short()
+    if (short >= 0) return short
     this.#varint()
     const value = (this.#high | 0) * TWO_32 + this.#low
     if (!Number.isSafeInteger(value)) throw new DecodeError('number beyond 2^53', first)
@@ -222,6 +226,23 @@ export class WireReader {
       throw new DecodeError('field beyond the end', this.position)
     }
     this.position += size
+  }
+
+  /** The varint that comes, where it has at most four bytes; else -1, and nothing is read. */
+  #short(): number {
+    const bytes = this.bytes
+    const last = this.end
+    let at = this.position
+    let value = 0
+    for (let shift = 0; shift < 28 && at < last; shift += 7) {
+      const byte = bytes[at++] as number
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) {
+        this.position = at
+        return value
+      }
+    }
+    return -1
   }
 
   #varint(): void {
