@@ -120,6 +120,11 @@ export function readKeyValue(reader: WireReader, known: Uint8Array): KeyValue {
   return kv
 }
 
+/** Reads on into `kv` what the message that a reader stands on has. @throws {DecodeError} */
+export function readIntoKeyValue(reader: WireReader, kv: KeyFields): void {
+  readFields(reader, kv, EMPTY_BYTES, true)
+}
+
 /** A KeyValue to be filled in. */
 export class KeyFields implements KeyValue {
   key: Uint8Array = EMPTY_BYTES

@@ -23,6 +23,12 @@ const WIRE_GROUP_START = 3
 const WIRE_GROUP_END = 4
 export const WIRE_FIXED32 = 5
 
+/** One 64-bit number and its halves: one bigint is made of them where shifts would make four. */
+const wide = new BigUint64Array(1)
+const halves = new Uint32Array(wide.buffer)
+wide[0] = 1n
+const LOW = halves[0] === 1 ? 0 : 1
+
 /** Groups inside unknown fields may nest this deep. */
 const GROUP_DEPTH_MAX = 100
 
@@ -31,10 +37,16 @@ export class DecodeError extends Error {
   override readonly name: string = 'DecodeError'
   /** Offset in the decoded bytes. */
   readonly offset: number
+  /** What is wrong, without the place. */
+  readonly reason: string
+  /** The field that it was found in, as `etcdserverpb.PutRequest.lease`, where that is known. */
+  readonly field: string | undefined
 
-  constructor(message: string, offset: number) {
-    super(`${message} at byte ${offset}`)
+  constructor(reason: string, offset: number, field?: string) {
+    super(`${field === undefined ? '' : `${field}: `}${reason} at byte ${offset}`)
+    this.reason = reason
     this.offset = offset
+    this.field = field
   }
 }
 
@@ -78,6 +90,8 @@ export class WireReader {
         return byte
       }
     }
+    const short = this.#short()
+    if (short >= 0) return short
     this.#varint()
     const value = this.#high * TWO_32 + this.#low
     if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError('number beyond 2^53', first)
@@ -94,6 +108,8 @@ export class WireReader {
         return byte
       }
     }
+    const short = this.#short()
+    if (short >= 0) return short
     this.#varint()
     const value = (this.#high | 0) * TWO_32 + this.#low
     if (!Number.isSafeInteger(value)) throw new DecodeError('number beyond 2^53', first)
@@ -104,7 +120,25 @@ export class WireReader {
   int64(): bigint {
     this.#varint()
     if (this.#high === 0) return BigInt(this.#low)
-    return BigInt.asIntN(64, (BigInt(this.#high) << 32n) | BigInt(this.#low))
+    return BigInt.asIntN(64, this.#wide())
+  }
+
+  /** A uint64 of any value. */
+  uint64(): bigint {
+    this.#varint()
+    return this.#high === 0 ? BigInt(this.#low) : this.#wide()
+  }
+
+  /** A uint32: of a longer varint the low 32 bits, as protobuf has it. */
+  uint32(): number {
+    this.#varint()
+    return this.#low
+  }
+
+  /** A bool: whether any bit of the varint is set. */
+  bool(): boolean {
+    this.#varint()
+    return (this.#low | this.#high) !== 0
   }
 
   /**
@@ -181,11 +215,34 @@ export class WireReader {
     } while (depth > 0)
   }
 
+  #wide(): bigint {
+    halves[LOW] = this.#low
+    halves[1 - LOW] = this.#high
+    return wide[0] as bigint
+  }
+
   #advance(size: number): void {
     if (size > this.end - this.position) {
       throw new DecodeError('field beyond the end', this.position)
     }
     this.position += size
+  }
+
+  /** The varint that comes, where it has at most four bytes; else -1, and nothing is read. */
+  #short(): number {
+    const bytes = this.bytes
+    const last = this.end
+    let at = this.position
+    let value = 0
+    for (let shift = 0; shift < 28 && at < last; shift += 7) {
+      const byte = bytes[at++] as number
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) {
+        this.position = at
+        return value
+      }
+    }
+    return -1
   }
 
   #varint(): void {
@@ -243,23 +300,33 @@ export function writeVarint(target: Uint8Array, offset: number, value: number): 
   return at
 }
 
+const SAFE_END = 2n ** 53n
+
 /** Bytes that `writeInt64` needs. */
 export function sizeOfInt64(value: bigint): number {
   if (value < 0n) return 10
-  let size = 1
-  for (let rest = value; rest >= 0x80n; rest >>= 7n) size++
-  return size
+  if (value < SAFE_END) return sizeOfVarint(Number(value))
+  if (value < 2n ** 56n) return 8
+  return value < 2n ** 63n ? 9 : 10
 }
 
-/** Writes an int64 as a varint. */
+/** Writes an int64 or a uint64 as a varint. */
 export function writeInt64(target: Uint8Array, offset: number, value: bigint): number {
+  if (value >= 0n && value < SAFE_END) return writeVarint(target, offset, Number(value))
+  wide[0] = value
+  let low = halves[LOW] as number
+  let high = halves[1 - LOW] as number
   let at = offset
-  let rest = BigInt.asUintN(64, value)
-  while (rest >= 0x80n) {
-    target[at++] = Number(rest & 0x7fn) | 0x80
-    rest >>= 7n
+  while (high > 0) {
+    target[at++] = (low & 0x7f) | 0x80
+    low = ((low >>> 7) | (high << 25)) >>> 0
+    high >>>= 7
   }
-  target[at++] = Number(rest)
+  while (low >= 0x80) {
+    target[at++] = (low & 0x7f) | 0x80
+    low >>>= 7
+  }
+  target[at++] = low
   return at
 }
 

@@ -33,6 +33,7 @@ import { NAMESPACE_CANARIES } from './namespace-canaries.ts'
 import { OWNER_CANARIES } from './owner-canaries.ts'
 import { READ_CANARIES } from './read-canaries.ts'
 import { RECIPE_CANARIES } from './recipe-canaries.ts'
+import { RPC_CANARIES } from './rpc-canaries.ts'
 import { SPACE_CANARIES } from './space-canaries.ts'
 import { STORE_CANARIES } from './store-canaries.ts'
 import { VALIDATE_CANARIES } from './validate-canaries.ts'
@@ -70,6 +71,7 @@ export const CANARIES: readonly Canary[] = [
   ...CLI_CANARIES,
   ...VALIDATE_CANARIES,
   ...LINEARIZABILITY_CANARIES,
+  ...RPC_CANARIES,
   {
     name: 'an upward import',
     file: 'base/bytes.ts',
