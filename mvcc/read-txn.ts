@@ -95,7 +95,9 @@ export class ReadTxn {
     return scan.step(this.#rows, make)
   }
 
-  /** Begins to compare two revisions (0: the current one); later steps may use later transactions. */
+  /**
+   * Begins to compare two revisions (0: the current one); later steps may use later transactions.
+   */
   diff(
     request: DiffRequest,
     { from, to }: { readonly from: number; readonly to: number },

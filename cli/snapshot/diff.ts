@@ -26,8 +26,9 @@ export const diff: Command = {
   summary: 'what differs between two stores',
   details:
     'Shows the keys that were added (+), changed (~) and removed (-) from the one to the other. ' +
-    'Each is a backup, a file of `etcdctl snapshot save`, a data file of etcd’s, or the directory ' +
-    'of a store that nobody has open. Both are looked through whole before anything is told.',
+    'Each is a backup, a file of `etcdctl snapshot save`, a data file of etcd’s, or the ' +
+    'directory of a store that nobody has open. Both are looked through whole before anything ' +
+    'is told.',
   examples: [
     'revbolt snapshot diff monday.db tuesday.db',
     'revbolt snapshot diff monday.db data --by-value --json',

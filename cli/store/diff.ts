@@ -34,9 +34,10 @@ export const diff: StoreCommand = {
   counts: [0, 2],
   summary: 'what differs between two revisions',
   details:
-    'Shows the keys that were added (+), changed (~) and removed (-) from one revision to another, ' +
-    'all of them or those from KEY up to END. Without --from it begins at the oldest revision that ' +
-    'can be read, without --to it ends at the newest. Turned round, it tells the way back.',
+    'Shows the keys that were added (+), changed (~) and removed (-) from one revision to ' +
+    'another, all of them or those from KEY up to END. Without --from it begins at the oldest ' +
+    'revision that can be read, without --to it ends at the newest. Turned round, it tells the ' +
+    'way back.',
   examples: [
     'revbolt diff --last 10',
     'revbolt diff --from 120 --to 130 config/ --prefix',

@@ -1,4 +1,4 @@
-/** Backups and directories compared: what `diffBackups` tells is what the model's states differ in. */
+/** Stores in files compared: what `diffBackups` tells is what the model's states differ in. */
 
 import { expect, test } from 'vitest'
 import { isKvError } from '../../base/errors.ts'

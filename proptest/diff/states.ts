@@ -1,6 +1,6 @@
 /**
- * What the keys of a store were at every revision, by the reference model; and the difference of two
- * such states, by the definition.
+ * What the keys of a store were at every revision, by the reference model; and the difference of
+ * two such states, by the definition.
  */
 
 import type { Random } from '../../base/random.ts'

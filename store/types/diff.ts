@@ -5,8 +5,8 @@ import type { KeyRange, KeyValue, ResultJson } from './key-value.ts'
 /**
  * When a key that is there on both sides is told as changed.
  *
- * - `revision`: it was put in between, be it with the value that it had; or, of two stores, anything
- *   of it differs: value, revisions, version, lease.
+ * - `revision`: it was put in between, be it with the value that it had; or, of two stores,
+ *   anything of it differs: value, revisions, version, lease.
  * - `value`: its value differs.
  */
 export type DiffBy = 'revision' | 'value'
