@@ -21,6 +21,7 @@ import { Page, pageFault } from './page.ts'
 import { findSealed } from './pages-in-memory.ts'
 import type { PageFaultCode } from './page.ts'
 import { PageSet } from './page-set.ts'
+import type { ReadAhead } from './read-ahead.ts'
 import { SEAL_MAGIC } from './seal.ts'
 
 /** What is wrong with a page or a tree: docs/check-report.md explains each. */
@@ -101,9 +102,14 @@ interface Visit {
   readonly bound: Uint8Array | undefined
 }
 
-/** A root, rather than a generation of the file: its pages may be in memory only. */
 export interface CheckerOptions {
+  /** A root, rather than a generation of the file: its pages may be in memory only. */
   readonly isRoot?: boolean
+  /**
+   * Is lent every leaf as long as nothing was found, those of a bucket in the order of its keys.
+   * `bucketPath` is as in findings.
+   */
+  readonly onLeaf?: (bucketPath: string, leaf: Page) => void
 }
 
 export class Checker {
@@ -112,6 +118,8 @@ export class Checker {
   readonly #core: Core
   readonly #meta: Meta
   readonly #isRoot: boolean
+  readonly #onLeaf: CheckerOptions['onLeaf']
+  readonly #walk: { readonly window: ReadAhead; readonly room: Uint8Array }
   readonly #reached = new PageSet()
   readonly #findings: Finding[] = []
   readonly #notices: string[] = []
@@ -126,8 +134,11 @@ export class Checker {
   #keys = 0
   #buckets = 0
 
-  constructor(core: Core, meta: Meta, { isRoot = false }: CheckerOptions = {}) {
+  constructor(core: Core, meta: Meta, { isRoot = false, onLeaf }: CheckerOptions = {}) {
     this.#core = core
+    this.#onLeaf = onLeaf
+    const { pager } = core
+    this.#walk = { window: pager.newWindow(), room: new Uint8Array(pager.pageSizeBytes) }
     this.#meta = isRoot ? { ...meta, freelistPgid: undefined } : meta
     this.#isRoot = isRoot
   }
@@ -206,7 +217,9 @@ export class Checker {
 
   #readRun(pgid: number): { readonly bytes: Uint8Array; readonly fault: string | undefined } {
     const page = this.#isRoot ? findSealed(this.#core, pgid) : undefined
-    if (page === undefined) return this.#core.pager.readRun(pgid, this.#meta.highWaterMark)
+    if (page === undefined) {
+      return this.#core.pager.readRun(pgid, this.#meta.highWaterMark, this.#walk)
+    }
     const bytes = page.bytes.slice(page.base, page.base + page.sizeBytes)
     return { bytes, fault: undefined }
   }
@@ -267,14 +280,21 @@ export class Checker {
 
   #visitBranch(visit: Visit, page: Page): void {
     this.#branch++
+    // The page's own bytes are another page's by then.
+    const own = page.bytes.slice()
+    let { bound } = visit
     for (let i = page.count - 1; i >= 0; i--) {
+      const start = page.keyStart(i)
+      const separator = own.subarray(start, start + page.keySize(i))
+      const { bucketPath } = visit
       this.#stack.push({
         pgid: page.childPgid(i),
         depth: visit.depth + 1,
-        bucketPath: visit.bucketPath,
-        separator: keyAt(page, i),
-        bound: i + 1 < page.count ? keyAt(page, i + 1) : visit.bound,
+        bucketPath,
+        separator,
+        bound,
       })
+      bound = separator
     }
   }
 
@@ -283,6 +303,7 @@ export class Checker {
     this.#keys += page.count
     const { bucketPath } = visit
     this.counts.set(bucketPath, (this.counts.get(bucketPath) ?? 0) + page.count)
+    if (this.#findings.length === 0) this.#onLeaf?.(bucketPath, page)
     for (let i = 0; i < page.count; i++) {
       if (page.isBucket(i)) this.#visitBucket(visit, page, i)
     }

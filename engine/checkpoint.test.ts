@@ -3,6 +3,8 @@ import { MemoryDisk } from '../disk/memory-disk.ts'
 import type { LoggedEngine } from '../proptest/engine/auto-log.ts'
 import { openWithLog } from '../proptest/engine/auto-log.ts'
 import { DB_PATH, bucketOf, keysOf, mustBeClean } from '../proptest/engine/memory-engine.ts'
+import type { Bucket } from './bucket.ts'
+import { Checker } from './check.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { Engine } from './engine.ts'
 import { openEngine } from './engine.ts'
@@ -277,6 +279,36 @@ describe('check and stats of a file with a log', () => {
       expect(checkpoints).toBeGreaterThan(2)
       expect((await checking).findings).toEqual([])
     }
+    await engine.close()
+  })
+
+  test('a walk of a root finds it whole, though a checkpoint writes its pages meanwhile', async () => {
+    const { engine } = await openWithLog()
+    const update = (change: (bucket: Bucket, key: (i: number) => string) => void): void => {
+      engine.update((tx) => {
+        change(tx.createBucketIfNotExists('b'), (i) => `k${String(i).padStart(4, '0')}`)
+      })
+    }
+    // Leaves one behind the other, and then a hole among them for what is written next.
+    update((bucket, key) => {
+      for (let i = 0; i < 900; i++) bucket.put(key(i), 'v'.repeat(100))
+    })
+    for (let i = 0; i < 3; i++) await checkpoint(engine)
+    update((bucket, key) => {
+      for (let i = 300; i < 600; i++) bucket.delete(key(i))
+    })
+    for (let i = 0; i < 3; i++) await checkpoint(engine)
+    update((bucket) => {
+      for (let i = 0; i < 100; i++) bucket.put(`new ${i}`, 'w'.repeat(100))
+    })
+    const tx = engine.beginNow({ writable: false })
+    const steps = new Checker(engine.core, tx.meta, { isRoot: true }).run()
+    let step = steps.next()
+    for (let i = 0; i < 12 && step.done !== true; i++) step = steps.next()
+    await checkpoint(engine)
+    while (step.done !== true) step = steps.next()
+    expect(step.value).toMatchObject({ findings: [], keys: 701 })
+    tx.rollback()
     await engine.close()
   })
 

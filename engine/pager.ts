@@ -69,6 +69,8 @@ export class Pager {
   /** Objects of pages that are cooling and that nobody knows any more afterwards. */
   #cooling: Page[] = []
   #ahead: ReadAhead | undefined
+  /** How often pages were written to the file, for windows of it. */
+  #changes = 0
   #shells: Page[] = []
 
   constructor(file: DiskFile, pageSizeBytes: number, budgetBytes: number, isStrict: boolean) {
@@ -143,10 +145,15 @@ export class Pager {
    * many at a time: for whoever goes through all of them.
    */
   beginReadAhead(): () => void {
-    this.#ahead = new ReadAhead(this.file, this.pageSizeBytes)
+    this.#ahead = this.newWindow()
     return () => {
       this.#ahead = undefined
     }
+  }
+
+  /** A window of the file for a walk of one's own: see `readRun`. */
+  newWindow(): ReadAhead {
+    return new ReadAhead(this.file, this.pageSizeBytes)
   }
 
   /** The branch or leaf page `pgid`, read and validated if it isn't in memory. */
@@ -161,7 +168,7 @@ export class Pager {
 
   /** Takes in a page that was just written, in place of whatever the id named before. */
   install(page: Page): void {
-    this.#ahead?.clear()
+    this.#changes++
     this.#enter(page)
   }
 
@@ -201,6 +208,7 @@ export class Pager {
   /** The file has the page now. */
   settleDirty(page: Page): void {
     if (!page.isDirty) return
+    this.#changes++
     page.isDirty = false
     this.#dirty.delete(page.pgid)
     this.#dirtyBytes -= page.sizeBytes
@@ -296,11 +304,17 @@ export class Pager {
 
   /**
    * The first page of run `pgid` as it stands in the file, for those that look at pages without
-   * believing them. `bytes` is fresh and holds the whole run where its header makes sense.
+   * believing them. `bytes` holds the whole run where its header makes sense. Who walks through
+   * many has a window of its own, and room for one page, where most runs then stand; else `bytes`
+   * is fresh.
    */
-  readRun(pgid: number, highWaterMark: number): { bytes: Uint8Array; fault: string | undefined } {
-    const first = new Uint8Array(this.pageSizeBytes)
-    const fault = this.#readFirst(pgid, first, highWaterMark)
+  readRun(
+    pgid: number,
+    highWaterMark: number,
+    walk?: { readonly window: ReadAhead; readonly room: Uint8Array },
+  ): { bytes: Uint8Array; fault: string | undefined } {
+    const first = walk?.room ?? new Uint8Array(this.pageSizeBytes)
+    const fault = this.#readFirst(pgid, first, { highWaterMark, ahead: walk?.window })
     if (fault !== undefined) return { bytes: first, fault }
     return overflowOf(first) === 0 ? { bytes: first, fault } : this.#readOverflow(pgid, first)
   }
@@ -313,11 +327,18 @@ export class Pager {
   }
 
   /** Reads the first page of a run; returns what is wrong with its place or its name. */
-  #readFirst(pgid: number, target: Uint8Array, highWaterMark: number): string | undefined {
+  #readFirst(
+    pgid: number,
+    target: Uint8Array,
+    {
+      highWaterMark,
+      ahead,
+    }: { readonly highWaterMark: number; readonly ahead: ReadAhead | undefined },
+  ): string | undefined {
     const { pageSizeBytes } = this
     if (pgid >= highWaterMark) return `it lies beyond the high-water mark ${highWaterMark}`
     this.#faults++
-    const ahead = this.#ahead
+    ahead?.keepUp(this.#changes)
     const position = pgid * pageSizeBytes
     const got = ahead === undefined ? this.file.read(target, position) : ahead.read(target, pgid)
     if (got < pageSizeBytes) return `the file ends ${pageSizeBytes - got} bytes before its end`
@@ -360,7 +381,7 @@ export class Pager {
     const { pgid } = page
     const { pageSizeBytes, isStrict } = this
     const frame = page.bytes.subarray(page.base, page.base + pageSizeBytes)
-    const fault = this.#readFirst(pgid, frame, highWaterMark)
+    const fault = this.#readFirst(pgid, frame, { highWaterMark, ahead: this.#ahead })
     if (fault !== undefined) throw this.corruption(pgid, fault)
     let sizeBytes = pageSizeBytes
     if (overflowOf(frame) > 0) {

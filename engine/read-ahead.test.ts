@@ -35,11 +35,12 @@ describe('ReadAhead', () => {
         for (let i = 0; i < image.length; i++) image[i] = (i / PAGE) % 256
         file.write(image, 0)
         const ahead = new ReadAhead(file, PAGE)
+        let changes = 0
         const [got, wanted] = [new Uint8Array(PAGE), new Uint8Array(PAGE)]
         for (const one of steps) {
           if (one.type === 'write') {
             file.write(new Uint8Array(PAGE).fill(one.byte), one.pgid * PAGE)
-            ahead.clear()
+            ahead.keepUp(++changes)
             continue
           }
           for (let pgid = one.pgid; pgid < one.pgid + one.count; pgid++) {

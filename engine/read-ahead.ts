@@ -5,8 +5,8 @@
  * that follows one of the last two read begins a window; a branch page between leaves breaks no
  * row. Where nothing follows, each page is one read of its own, as without.
  *
- * What is in the window is what the file held when it was read: whoever writes to the file must
- * call `clear()`.
+ * What is in the window is what the file held when it was read; it is dropped where the file has
+ * changed since.
  */
 
 import type { DiskFile } from '../disk/disk.ts'
@@ -23,6 +23,8 @@ export class ReadAhead {
   /** Where the last two reads ended. */
   #next = -1
   #nextBefore = -1
+  /** What the count of changes was when the window was read. */
+  #changes = 0
 
   constructor(file: DiskFile, pageSizeBytes: number) {
     this.#file = file
@@ -45,8 +47,10 @@ export class ReadAhead {
     return size
   }
 
-  /** The file has changed. */
-  clear(): void {
+  /** To be told before a read how often the file was written to so far. */
+  keepUp(changes: number): void {
+    if (changes === this.#changes) return
+    this.#changes = changes
     this.#start = 0
     this.#end = 0
   }

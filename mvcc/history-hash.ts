@@ -11,7 +11,8 @@
  * Source: etcd server/storage/mvcc/hash.go since 3.5.16.
  */
 
-import type { Cursor, Entry, Tx } from '../engine/index.ts'
+import type { Bucket, Cursor, Entry, Tx } from '../engine/index.ts'
+import type { Page } from '../engine/page.ts'
 import { assert } from '../base/assert.ts'
 import { EMPTY_BYTES } from '../base/bytes.ts'
 import { crc32c } from '../base/crc32c.ts'
@@ -20,7 +21,7 @@ import { isCurrent } from './history-rows.ts'
 import type { HistoryRange } from './history-rows.ts'
 import type { KeyIndex } from './key-index.ts'
 import { KeyState } from './key-records.ts'
-import { decodeRevisionKey } from './revision.ts'
+import { decodeRevisionKey, readRevisionKey } from './revision.ts'
 import { decodeRow } from './rows.ts'
 import { KEY_BUCKET } from './schema.ts'
 
@@ -33,8 +34,11 @@ export interface HashedHistory {
 /** Hashes in steps. The engine transaction must stay open until the last one. */
 export class HistoryHash {
   readonly #range: HistoryRange
-  readonly #cursor: Cursor
+  readonly #bucket: Bucket
+  #cursor: Cursor | undefined
   readonly #state = new KeyState()
+  /** Only within `takeLeaf`. */
+  readonly #at = { main: 0, sub: 0, isTombstone: false }
   readonly #keepsAny: boolean
   #isBegun = false
   #rowCount = 0
@@ -47,11 +51,56 @@ export class HistoryHash {
     this.#range = range
     this.#keepsAny = range.compacted === 0 || hasKeyAt(range.index, range.through)
     this.#sum = crc32c(Buffer.from(KEY_BUCKET))
-    this.#cursor = bucket.cursor()
+    this.#bucket = bucket
+  }
+
+  /**
+   * Takes the rows of the bucket's next leaf from whoever goes over its pages, in place of `step`.
+   * @throws {CorruptionError}
+   */
+  takeLeaf(leaf: Page): void {
+    if (this.#isDone || this.#takeWhole(leaf)) return
+    const { bytes, count } = leaf
+    for (let i = 0; i < count && !this.#isDone; i++) {
+      const [keyStart, valueStart] = [leaf.keyStart(i), leaf.valueStart(i)]
+      const key = bytes.subarray(keyStart, keyStart + leaf.keySize(i))
+      const value = bytes.subarray(valueStart, valueStart + leaf.valueSize(i))
+      this.#isDone = !this.#add({ key, value })
+    }
+  }
+
+  /**
+   * Takes a leaf at once, where it is one row after the other in order, as every leaf but some of
+   * bbolt's is, and none is left out: three times as fast. False where nothing was taken.
+   */
+  #takeWhole(leaf: Page): boolean {
+    const { compacted, through } = this.#range
+    const { bytes, count } = leaf
+    const at = this.#at
+    let end = count === 0 ? 0 : leaf.keyStart(0)
+    let rowCount = 0
+    for (let i = 0; i < count; i++) {
+      const [keyStart, valueStart] = [leaf.keyStart(i), leaf.valueStart(i)]
+      if (keyStart !== end || !readRevisionKey(bytes, keyStart, valueStart, at)) return false
+      if (at.main <= compacted || at.main > through) return false
+      const size = leaf.valueSize(i)
+      if (size > 0) rowCount++
+      end = valueStart + size
+    }
+    if (count > 0) this.#sum = crc32c(bytes.subarray(leaf.keyStart(0), end), this.#sum)
+    this.#rowCount += rowCount
+    return true
+  }
+
+  /** All leaves were taken. */
+  end(): HashedHistory {
+    this.#isDone = true
+    return this.result()
   }
 
   /** Goes on by up to `rowMax` rows; true when all are done. @throws {CorruptionError} */
   step(rowMax: number): boolean {
+    this.#cursor ??= this.#bucket.cursor()
     for (let i = 0; i < rowMax && !this.#isDone; i++) {
       const entry = this.#isBegun ? this.#cursor.next() : this.#cursor.first()
       this.#isBegun = true

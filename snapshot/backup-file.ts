@@ -16,7 +16,7 @@ import { equalBytes } from '../base/bytes.ts'
 import { CorruptionError, KvError } from '../base/errors.ts'
 import type { Disk, DiskFile, FileIdentity } from '../disk/disk.ts'
 import type { BackupImage, Pace } from './backup-image.ts'
-import { DIGEST_BYTES, Summing } from './checksums.ts'
+import { DIGEST_BYTES, STRETCH_BYTES, Stretches, Summing } from './checksums.ts'
 import type { Sums } from './checksums.ts'
 import { MANIFEST_SUFFIX, decodeManifest } from './manifest.ts'
 
@@ -158,9 +158,18 @@ async function writeImage(file: DiskFile, writing: BackupWriting): Promise<Sums>
   try {
     let sums: Sums | undefined
     let position = 0
-    for await (const chunk of backupChunks(writing, (found) => (sums = found))) {
-      await file.writeAsync(chunk, position)
-      position += chunk.length
+    // A chunk is written while the next one is read and summed.
+    let written = Promise.resolve()
+    try {
+      for await (const chunk of backupChunks(writing, (found) => (sums = found))) {
+        await written
+        written = file.writeAsync(chunk, position)
+        // Whoever waits for it hears of it.
+        written.catch(() => {})
+        position += chunk.length
+      }
+    } finally {
+      await written
     }
     await file.syncAsync('full')
     assert(sums !== undefined, 'a backup has a last chunk')
@@ -179,12 +188,8 @@ async function mustReadBack(
 ): Promise<void> {
   const { sums, writing } = written
   const { pace, image, onReadBack } = writing
-  const summing = new Summing()
-  const room = new Uint8Array(Math.min(CHUNK_BYTES, sizeBytes))
-  for (let position = 0; position < sizeBytes; position += room.length) {
-    const chunk = room.subarray(0, Math.min(room.length, sizeBytes - position))
-    const got = await file.readAsync(chunk, position)
-    if (got < chunk.length) throw unlike(file.path, position + got)
+  const summing = new Stretches()
+  for await (const { chunk, position } of chunksOf(file, sizeBytes)) {
     const inImage = Math.max(0, Math.min(chunk.length, image.sizeBytes - position))
     summing.add(chunk.subarray(0, inImage))
     const trailer = sums.sha256.subarray(Math.max(0, position + inImage - image.sizeBytes))
@@ -194,8 +199,38 @@ async function mustReadBack(
     onReadBack(chunk.length)
     if (pace.isDue) await pace.pause()
   }
-  const found = summing.end()
-  if (!equalBytes(found.sha256, sums.sha256)) throw unlike(file.path, 0)
+  const at = summing.end().findIndex((crc, i) => crc !== sums.crcs[i])
+  if (at >= 0) throw unlike(file.path, at * STRETCH_BYTES)
+}
+
+/** A file's bytes. A chunk is valid until the next one is asked for; that is read meanwhile. */
+async function* chunksOf(
+  file: DiskFile,
+  sizeBytes: number,
+): AsyncGenerator<{ readonly chunk: Uint8Array; readonly position: number }, void, void> {
+  const size = Math.min(CHUNK_BYTES, sizeBytes)
+  const rooms: Uint8Array[] = [0, 1].map(() => new Uint8Array(size))
+  const read = async (position: number): Promise<Uint8Array> => {
+    const [room] = rooms.splice(0, 1) as [Uint8Array]
+    rooms.push(room)
+    const chunk = room.subarray(0, Math.min(room.length, sizeBytes - position))
+    const got = await file.readAsync(chunk, position)
+    if (got < chunk.length) throw unlike(file.path, position + got)
+    return chunk
+  }
+  let next = read(0)
+  try {
+    for (let position = 0; position < sizeBytes; position += CHUNK_BYTES) {
+      const chunk = await next
+      if (position + CHUNK_BYTES < sizeBytes) next = read(position + CHUNK_BYTES)
+      // Whoever waits for it hears of it.
+      next.catch(() => {})
+      yield { chunk, position }
+    }
+  } finally {
+    // Nothing is read any more when the file is closed.
+    await next.catch(() => {})
+  }
 }
 
 function unlike(path: string, offset: number): CorruptionError {

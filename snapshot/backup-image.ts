@@ -13,7 +13,7 @@
 
 import { CorruptionError } from '../base/errors.ts'
 import { Checker } from '../engine/check.ts'
-import type { CheckReport } from '../engine/check.ts'
+import type { CheckReport, CheckerOptions } from '../engine/check.ts'
 import type { Core } from '../engine/core.ts'
 import type { Engine } from '../engine/engine.ts'
 import { encodeFreelistPage, freelistPages } from '../engine/freelist-page.ts'
@@ -42,6 +42,8 @@ export interface Survey {
   readonly pace: Pace
   /** Told of pages as they are looked at. */
   readonly onPages: (count: number) => void
+  /** Is lent the leaves: see `CheckerOptions`. */
+  readonly onLeaf: NonNullable<CheckerOptions['onLeaf']>
 }
 
 /** Bytes and where they stand in the image. */
@@ -86,9 +88,10 @@ export class BackupImage {
    * Walks the root of `tx`, which is to stay open as long as the image is used.
    * @throws {CorruptionError} where a page is damaged
    */
-  static async of(engine: Engine, { tx, pace, onPages }: Survey): Promise<BackupImage> {
+  static async of(engine: Engine, survey: Survey): Promise<BackupImage> {
+    const { tx, pace, onPages, onLeaf } = survey
     const { core } = engine
-    const checker = new Checker(core, tx.meta, { isRoot: true })
+    const checker = new Checker(core, tx.meta, { isRoot: true, onLeaf })
     const steps = checker.run()
     let told = 0
     let step = steps.next()
@@ -116,17 +119,33 @@ export class BackupImage {
   }
 
   /**
-   * The file from its beginning to its end. A chunk is valid until the next one is asked for.
+   * The file from its beginning to its end. A chunk is valid until the one after the next is asked
+   * for: so it may be written while the next one is looked at, and a third is read.
    * @throws {CorruptionError} where the engine's file ends too soon
    */
   async *chunks(pace: Pace): AsyncGenerator<Uint8Array, void, void> {
     const inMemory = new PagesInMemory(this.#core, this.#reached)
-    const room = new Uint8Array(Math.min(CHUNK_BYTES, this.sizeBytes))
-    for (let position = 0; position < this.sizeBytes; position += room.length) {
-      const chunk = room.subarray(0, Math.min(room.length, this.sizeBytes - position))
+    const size = Math.min(CHUNK_BYTES, this.sizeBytes)
+    const rooms: Uint8Array[] = [0, 1, 2].map(() => new Uint8Array(size))
+    const read = async (position: number): Promise<Uint8Array> => {
+      const [room] = rooms.splice(0, 1) as [Uint8Array]
+      rooms.push(room)
+      const chunk = room.subarray(0, Math.min(size, this.sizeBytes - position))
       await this.#fill(chunk, position, inMemory)
-      yield chunk
-      if (pace.isDue) await pace.pause()
+      return chunk
+    }
+    let next = read(0)
+    try {
+      for (let position = 0; position < this.sizeBytes; position += size) {
+        const chunk = await next
+        if (position + size < this.sizeBytes) next = read(position + size)
+        // Whoever waits for it hears of it.
+        next.catch(() => {})
+        yield chunk
+        if (pace.isDue) await pace.pause()
+      }
+    } finally {
+      await next.catch(() => {})
     }
   }
 

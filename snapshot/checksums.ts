@@ -19,12 +19,26 @@ export interface Sums {
 
 export class Summing {
   readonly #hash = createHash('sha256')
+  readonly #stretches = new Stretches()
+
+  add(bytes: Uint8Array): void {
+    this.#hash.update(bytes)
+    this.#stretches.add(bytes)
+  }
+
+  /** Once, when all was added. */
+  end(): Sums {
+    return { sha256: this.#hash.digest(), crcs: this.#stretches.end() }
+  }
+}
+
+/** The CRC-32s alone, of which each costs a quarter of the SHA-256. */
+export class Stretches {
   readonly #crcs: number[] = []
   #crc = 0
   #filled = 0
 
   add(bytes: Uint8Array): void {
-    this.#hash.update(bytes)
     for (let at = 0; at < bytes.length;) {
       const end = Math.min(bytes.length, at + STRETCH_BYTES - this.#filled)
       this.#crc = crc32(bytes.subarray(at, end), this.#crc)
@@ -35,9 +49,9 @@ export class Summing {
   }
 
   /** Once, when all was added. */
-  end(): Sums {
+  end(): readonly number[] {
     if (this.#filled > 0) this.#endStretch()
-    return { sha256: this.#hash.digest(), crcs: this.#crcs }
+    return this.#crcs
   }
 
   #endStretch(): void {

@@ -10,8 +10,12 @@ import type { Pace } from '../snapshot/backup-image.ts'
 import { nextTurn } from './pause.ts'
 import type { BackupProgress } from './types/backup.ts'
 
-/** How long a piece of work may take, in ms: what a commit waits for at most. */
+/** How long a piece of work may take while others write, in ms: what a commit waits for. */
 const WORK_MS = 0.5
+/** How long where nobody did of late: what the first one that comes waits for. */
+const WORK_ALONE_MS = 2
+/** Pauses without a commit after which it is alone. */
+const ALONE_PAUSES = 100
 /** How long it rests for each ms of work while others write. */
 const REST_PER_WORK = 8
 /** No more often is anybody told. */
@@ -41,6 +45,8 @@ export class BackupReport implements Pace {
   #toldMs = -Infinity
   #copiedPages = (): number => 0
   #txid: number
+  /** Pauses since somebody wrote. */
+  #quietPauses = 0
 
   constructor(
     listener: ((progress: BackupProgress) => void) | undefined,
@@ -74,7 +80,8 @@ export class BackupReport implements Pace {
   }
 
   get isDue(): boolean {
-    return this.#setup.clock.monotonicMs() - this.#workedSinceMs >= WORK_MS
+    const workMs = this.#quietPauses < ALONE_PAUSES ? WORK_MS : WORK_ALONE_MS
+    return this.#setup.clock.monotonicMs() - this.#workedSinceMs >= workMs
   }
 
   async pause(): Promise<void> {
@@ -82,7 +89,9 @@ export class BackupReport implements Pace {
     const workedMs = clock.monotonicMs() - this.#workedSinceMs
     await nextTurn()
     const newest = txid()
+    this.#quietPauses++
     if (newest !== this.#txid) {
+      this.#quietPauses = 0
       this.#txid = newest
       await new Promise<void>((resolve) => {
         clock.setTimer(workedMs * REST_PER_WORK, resolve)

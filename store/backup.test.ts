@@ -127,6 +127,20 @@ describe('LocalStore.backup()', () => {
     await store.close()
   })
 
+  test('is whole whatever order its reads and writes take', async () => {
+    for (const seed of [1, 2, 3]) {
+      const disk = new MemoryDisk({ seed, idleTurns: 0.8 })
+      disk.makeDirectory('/backups')
+      const store = await openOn(disk, '/data', { checkpointBytes: 100_000 })
+      for (let i = 0; i < 90; i++) await store.put(`key ${i}`, `${i} `.repeat(6000))
+      const { sizeBytes } = await store.backup(PATH)
+      expect(sizeBytes).toBeGreaterThan(1024 * 1024)
+      await verifyBackupOn(disk, PATH)
+      expect(await contentOfBackup(disk, PATH)).toEqual(await contentOf(store))
+      await store.close()
+    }
+  })
+
   test('ends the database with its SHA-256, as etcd asks, or not', async () => {
     const disk = new MemoryDisk()
     const store = await still(disk)

@@ -3,7 +3,7 @@
  * a file while writes go on.
  *
  *   pin      the root that readers see; costs nothing
- *   check    walks it: pages, then the history's hash
+ *   check    walks it, and hashes the history as its pages go by
  *   write    the image, from file and memory (snapshot/backup-image.ts)
  *   verify   reads back what was written; then the file gets its name (snapshot/backup-file.ts)
  *
@@ -43,9 +43,9 @@ import type { ReadRoots } from './read-root.ts'
 import type { BackupProgress, BackupResult } from './types/backup.ts'
 import { VERSION } from './version.ts'
 
-/** Rows hashed before the time is looked at. */
-const STEP_ROWS = 16
-/** The bucket of leases, as the walk names it. */
+/** The bucket of the history's rows, as the walk names it, */
+const HISTORY_ROWS = formatBytes(Buffer.from(KEY_BUCKET))
+/** and that of leases. */
 const LEASE_ENTRIES = formatBytes(Buffer.from('lease'))
 
 export interface BackupsSetup {
@@ -171,9 +171,8 @@ export class Backups {
         mayGoOn: () => this.#mayGoOn(job),
       })
       report.expect(expectedOf(moment.tx.sizeBytes, moment.tx.sizeBytes, path !== undefined))
-      const image = await this.#survey(moment, report)
+      const { image, history } = await this.#survey(moment, report)
       report.countCopied(() => image.copiedPages)
-      const history = await this.#hash(moment, report)
       return await this.#write(job, { moment, report, image, history, path })
     } finally {
       moment.txn.end()
@@ -262,19 +261,20 @@ export class Backups {
     }
   }
 
-  async #survey({ tx }: Moment, report: BackupReport): Promise<BackupImage> {
+  /** Walks the pages once: what they hold of the history is hashed as they go by. */
+  async #survey({ tx, txn }: Moment, report: BackupReport): Promise<Surveyed> {
     const { engine } = this.#setup.database
-    return await BackupImage.of(engine, {
+    const hashing = txn.hash(0)
+    const image = await BackupImage.of(engine, {
       tx,
       pace: report,
       onPages: (count) => report.add('check', count * engine.pageSizeBytes),
+      onLeaf: (bucketPath, leaf) => {
+        if (bucketPath === HISTORY_ROWS) hashing.takeLeaf(leaf)
+      },
     })
-  }
-
-  async #hash({ txn }: Moment, report: BackupReport): Promise<History> {
-    const hashing = txn.hash(0)
-    while (!hashing.step(STEP_ROWS)) if (report.isDue) await report.pause()
-    return { hashKV: hashing.result().hash, revisionCount: hashing.rowCount }
+    const { hash } = hashing.end()
+    return { image, history: { hashKV: hash, revisionCount: hashing.rowCount } }
   }
 
   #mayGoOn({ signal }: BackupJob): void {
@@ -286,6 +286,11 @@ export class Backups {
 interface History {
   readonly hashKV: number
   readonly revisionCount: number
+}
+
+interface Surveyed {
+  readonly image: BackupImage
+  readonly history: History
 }
 
 interface Work {

@@ -55,9 +55,17 @@ export const READ_CANARIES: readonly Canary[] = [
   {
     name: 'pages read ahead that were written meanwhile',
     file: 'engine/pager.ts',
-    find: '    this.#ahead?.clear()\n',
-    replace: '',
+    find: '    this.#changes++\n    this.#enter(page)\n',
+    replace: '    this.#enter(page)\n',
     test: 'engine/read-ahead.test.ts',
     testName: 'an engine that reads ahead while it is written to',
+  },
+  {
+    name: 'a walk that goes on with what a checkpoint has written over',
+    file: 'engine/pager.ts',
+    find: '    this.#changes++\n    page.isDirty = false\n',
+    replace: '    page.isDirty = false\n',
+    test: 'engine/checkpoint.test.ts',
+    testName: 'a walk of a root finds it whole, though a checkpoint writes its pages meanwhile',
   },
 ]
