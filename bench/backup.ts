@@ -12,13 +12,14 @@ import type * as door from '../index.ts'
 import { integer, parse, runCommand } from './commit-arguments.ts'
 import { DiskFolder } from './disk-folder.ts'
 import { loadBuilt } from './library.ts'
+import { LoopGaps } from './loop-gaps.ts'
 import { summarize } from './statistics.ts'
 
 const USAGE = `Usage: npm run backup -- [options]
 
 Backups of one store, etcdctl's snapshot of the same data, sqlite3's .backup of the same keys and
 values, and the disk's own copy of the file, by turns; then the throughput of 64 callers without a
-backup and beside one, and the memory that a backup takes. etcd and sqlite3 where they are found.
+backup and beside one, and what a backup takes of memory and of the event loop. etcd and sqlite3 where they are found.
 
   --rows N          rows (default 200000)
   --rounds N        rounds (default 3)
@@ -118,6 +119,29 @@ async function throughput(db: Db, until: () => boolean): Promise<number> {
   return (count * 1000) / (performance.now() - began)
 }
 
+/** Of one backup alone: memory above what there was, and how long the event loop was kept. */
+async function closely(db: Db, folder: DiskFolder): Promise<string> {
+  globalThis.gc?.()
+  const before = process.memoryUsage()
+  const peak = { ...before }
+  const gaps = new LoopGaps()
+  const timer = setInterval(() => {
+    const now = process.memoryUsage()
+    for (const name of ['rss', 'heapUsed', 'arrayBuffers'] as const) {
+      peak[name] = Math.max(peak[name], now[name])
+    }
+  }, 5)
+  await db.backup(join(folder.fresh('close'), 'file'))
+  clearInterval(timer)
+  gaps.stop()
+  const more = (name: 'rss' | 'heapUsed' | 'arrayBuffers'): string =>
+    ((peak[name] - before[name]) / MIB).toFixed(0)
+  const memory = `${more('rss')} MiB resident, ${more('heapUsed')} of heap, ${more('arrayBuffers')} of buffers`
+  const { p99Ms, maxMs } = gaps.summarize(() => true)
+  const loop = `p99 ${p99Ms.toFixed(1)} ms, longest ${maxMs.toFixed(1)}`
+  return `a backup alone adds at most ${memory}; event loop ${loop}`
+}
+
 async function besideLoad(db: Db, folder: DiskFolder, round: number): Promise<string> {
   const began = performance.now()
   const alone = await throughput(db, () => performance.now() - began > LOAD_MS)
@@ -183,8 +207,7 @@ await runCommand(USAGE, async () => {
   }
   if (sides['etcdctl snapshot save'] === undefined) await measure()
   else await withEtcd(folder.path, first, measure)
-  const memory = process.memoryUsage().rss / MIB
-  console.log(`${memory.toFixed(0)} MiB resident after ${rounds + 1} backups`)
+  for (let round = 0; round < rounds; round++) console.log(await closely(db, folder))
   for (let round = 0; round < rounds; round++) console.log(await besideLoad(db, folder, round))
   await db.close()
 })
