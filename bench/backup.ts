@@ -19,7 +19,8 @@ const USAGE = `Usage: npm run backup -- [options]
 
 Backups of one store, etcdctl's snapshot of the same data, sqlite3's .backup of the same keys and
 values, and the disk's own copy of the file, by turns; then the throughput of 64 callers without a
-backup and beside one, and what a backup takes of memory and of the event loop. etcd and sqlite3 where they are found.
+backup and beside one, and what a backup takes of memory and of the event loop. etcd and sqlite3
+where they are found.
 
   --rows N          rows (default 200000)
   --rounds N        rounds (default 3)
@@ -136,7 +137,8 @@ async function closely(db: Db, folder: DiskFolder): Promise<string> {
   gaps.stop()
   const more = (name: 'rss' | 'heapUsed' | 'arrayBuffers'): string =>
     ((peak[name] - before[name]) / MIB).toFixed(0)
-  const memory = `${more('rss')} MiB resident, ${more('heapUsed')} of heap, ${more('arrayBuffers')} of buffers`
+  const managed = `${more('heapUsed')} of heap, ${more('arrayBuffers')} of buffers`
+  const memory = `${more('rss')} MiB resident, ${managed}`
   const { p99Ms, maxMs } = gaps.summarize(() => true)
   const loop = `p99 ${p99Ms.toFixed(1)} ms, longest ${maxMs.toFixed(1)}`
   return `a backup alone adds at most ${memory}; event loop ${loop}`
