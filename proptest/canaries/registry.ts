@@ -23,6 +23,7 @@ import { ETCD_BUG_CANARIES } from './etcd-bug-canaries.ts'
 import { DIFF_CANARIES } from './diff-canaries.ts'
 import { ENCODING_CANARIES } from './encoding-canaries.ts'
 import { ETCD_CANARIES } from './etcd-canaries.ts'
+import { GRPC_CANARIES } from './grpc-canaries.ts'
 import { LEASE_CANARIES } from './lease-canaries.ts'
 import { LINEARIZABILITY_CANARIES } from './linearizability-canaries.ts'
 import { LINES_CANARIES } from './lines-canaries.ts'
@@ -63,6 +64,7 @@ export const CANARIES: readonly Canary[] = [
   ...DIFF_CANARIES,
   ...ENCODING_CANARIES,
   ...BACKUP_CANARIES,
+  ...GRPC_CANARIES,
   ...LEASE_CANARIES,
   ...NAMESPACE_CANARIES,
   ...LINES_CANARIES,

@@ -38,8 +38,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lease: ['base', 'proto', 'engine'],
   auth: ['base', 'proto', 'engine'],
   store: BELOW_STORE,
-  client: ['base', 'proto', 'store'],
-  server: ['base', 'proto', 'store'],
+  grpc: ['base', 'proto'],
+  client: ['base', 'proto', 'grpc', 'store'],
+  server: ['base', 'proto', 'grpc', 'store'],
   cli: [],
   // Programs of a user's, who has the package alone.
   examples: [],
