@@ -58,14 +58,15 @@ describe('with TLS', () => {
   })
 
   test('who speaks no TLS, or nothing, is sent away', async () => {
-    await using running = await serve({ tls: SERVER, limits: { handshakeMs: 100 } })
-    for (const begin of ['', 'GET / HTTP/1.1\r\n\r\n']) {
+    await using running = await serve({ tls: SERVER, limits: { handshakeMs: 1500 } })
+    const others = ['', 'GET / HTTP/1.1\r\n\r\n'].map(async (begin) => {
       const socket = connectTcp(running.port, '127.0.0.1')
       socket.on('error', () => {})
       socket.resume()
       socket.write(begin)
       await event(socket, 'close')
-    }
+    })
     expect(String(await asked(running.port, false))).toMatch(/ undefined$/)
+    await Promise.all(others)
   })
 })
