@@ -3,7 +3,7 @@ import { UsageError } from '../arguments.ts'
 import { readCount } from '../bolt/call.ts'
 import type { Call } from '../bolt/command.ts'
 import { CHANGES_OPTIONS, printChanges, readDiff } from './changes.ts'
-import type { Db, StoreCommand, StoreSetting, Work } from './command.ts'
+import type { StoreCommand, StoreSetting, Work } from './command.ts'
 
 function prepare(call: Call, setting: StoreSetting): Work {
   const selection = readDiff(call, call.positionals)
@@ -15,17 +15,12 @@ function prepare(call: Call, setting: StoreSetting): Work {
   }
   const { signal } = setting
   return async (db) => {
-    const through = to ?? (await db.status({ signal })).revision
-    const since = from ?? (last === undefined ? await oldest(db, signal) : through - last)
-    const start = Math.max(1, since)
-    const changes = db.diff({ ...selection, from: start, to: through, signal })
+    const { revision, compactedRevision = 1 } = await db.status({ signal })
+    const through = to ?? revision
+    const since = from ?? (last === undefined ? compactedRevision : through - last)
+    const changes = db.diff({ ...selection, from: Math.max(1, since), to: through, signal })
     return await printChanges(changes, call, setting)
   }
-}
-
-/** The oldest revision that can be read. */
-async function oldest(db: Db, signal: AbortSignal): Promise<number> {
-  return (await db.status({ signal })).compactedRevision ?? 1
 }
 
 export const diff: StoreCommand = {
